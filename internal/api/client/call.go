@@ -1,0 +1,228 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/caller"
+	"regent/internal/ejson"
+	"regent/internal/fault"
+)
+
+// call is one request on its way through a route.
+type call struct {
+	*Server
+	ctx     context.Context
+	w       http.ResponseWriter
+	r       *http.Request
+	b       *Backend // nil on an unknown route
+	info    caller.Request
+	token   string   // refresh token, on routes that take one
+	session *Session // on routes that take an access token
+	status  int      // as sent; 0 before
+}
+
+// handler wraps a route with what all of them share.
+func (s *Server) handler(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		c := &call{Server: s, ctx: r.Context(), w: w, r: r}
+		s.describe(&c.info, r)
+		// The field's name for the correlation id that is also in `link`.
+		w.Header().Set("X-Appservices-Request-Id", c.info.ID)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				s.Logger.Error("request panicked", "request", c.info.ID, "route", rt.name, "panic", p, "stack", string(debug.Stack()))
+				if c.status == 0 {
+					c.fail(rt, errors.New("panic"))
+				}
+			}
+			took := time.Since(started)
+			if s.Observe != nil {
+				s.Observe(rt.name, c.status, took)
+			}
+			s.Logger.LogAttrs(c.ctx, slog.LevelDebug, "request",
+				slog.String("request", c.info.ID), slog.String("route", rt.name), slog.Int("status", c.status),
+				slog.Duration("took", took), slog.String("remote", c.info.RemoteIP))
+		}()
+		if err := c.prepare(rt); err != nil {
+			c.fail(rt, err)
+			return
+		}
+		if err := rt.serve(c); err != nil {
+			c.fail(rt, err)
+		}
+	})
+}
+
+// prepare finds the app, checks the origin and reads the token.
+func (c *call) prepare(rt route) error {
+	var token string
+	var present bool
+	if rt.token != noToken {
+		token, present = bearer(c.r)
+		if rt.token == streamToken && !present {
+			token, present = c.r.URL.Query().Get("baas_at"), c.r.URL.Query().Has("baas_at")
+		}
+	}
+	if id := c.r.PathValue("app"); id != "" {
+		if c.b = c.Apps.ByID(id); c.b == nil {
+			c.allowOrigin(nil)
+			// Without a code: SDKs expect the unknown class (client-api.md §1.3).
+			return fault.New(fault.None, "cannot find app using Client App ID '%s'", id).WithStatus(http.StatusNotFound)
+		}
+	} else if rt.token != noToken && token != "" {
+		c.b = c.Apps.ByDomain(domainOf(token))
+	}
+	if err := c.allowOrigin(c.b); err != nil {
+		return err
+	}
+	switch rt.token {
+	case noToken:
+		return nil
+	case refreshToken:
+		if err := checkPresent(token, present, "expected Authorization header with JWT (Bearer schema)"); err != nil {
+			return err
+		}
+		if c.b == nil {
+			// realm-web swallows exactly this text when it logs out
+			// (client-api.md §1.9), so a token of no app has it too.
+			return fault.New(fault.InvalidSession, "invalid session: failed to find refresh token")
+		}
+		c.token = token
+		return nil
+	default:
+		if err := checkPresent(token, present, "unauthorized"); err != nil {
+			return err
+		}
+		if c.b == nil {
+			// A foreign or garbled token: realm-web then refreshes and
+			// retries (client-api.md §1.13).
+			return fault.New(fault.None, "unauthorized").WithStatus(http.StatusUnauthorized)
+		}
+		var err error
+		c.session, err = c.b.Accounts.Authenticate(c.ctx, token)
+		if err != nil {
+			return err
+		}
+		c.info.SessionID, c.info.DeviceID = c.session.ID, c.session.DeviceID
+		return nil
+	}
+}
+
+// checkPresent refuses a request without a token with the texts of
+// client-api.md §1.15 and §1.16.3. `Bearer ` with nothing behind it is what
+// native SDKs send for a logged-out user.
+func checkPresent(token string, present bool, emptyText string) error {
+	switch {
+	case !present:
+		return fault.New(fault.MissingAuthReq, "must authenticate first")
+	case token == "":
+		return fault.New(fault.None, "%s", emptyText).WithStatus(http.StatusUnauthorized)
+	}
+	return nil
+}
+
+// bearer reads the Authorization header. net/http trims the space of an empty
+// `Bearer `.
+func bearer(r *http.Request) (token string, present bool) {
+	h := r.Header.Get("Authorization")
+	if h == "" {
+		return "", false
+	}
+	const scheme = "bearer"
+	if len(h) < len(scheme) || !strings.EqualFold(h[:len(scheme)], scheme) {
+		return "", true
+	}
+	return strings.TrimSpace(h[len(scheme):]), true
+}
+
+// caller is the session's user as rules and functions see them.
+func (c *call) caller() caller.Caller {
+	return caller.Caller{User: c.session.User, Request: &c.info}
+}
+
+// body reads the request's body as one EJSON document; an empty body is an
+// empty document.
+func (c *call) body() (bson.Raw, error) {
+	text, err := c.bodyText()
+	if err != nil {
+		return nil, err
+	}
+	if len(text) == 0 {
+		return emptyDocument, nil
+	}
+	d, err := ejson.ParseDocument(text)
+	if err != nil {
+		return nil, fault.New(fault.BadRequest, "invalid request body: %v", err)
+	}
+	return d, nil
+}
+
+var emptyDocument = bson.Raw{5, 0, 0, 0, 0}
+
+func (c *call) bodyText() ([]byte, error) {
+	if c.r.ContentLength > c.MaxBody {
+		return nil, c.tooLarge()
+	}
+	body := http.MaxBytesReader(c.w, c.r.Body, c.MaxBody)
+	var text []byte
+	var err error
+	if n := c.r.ContentLength; n > 0 && n <= 1<<20 {
+		text = make([]byte, n)
+		_, err = io.ReadFull(body, text)
+	} else {
+		text, err = io.ReadAll(body)
+	}
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, c.tooLarge()
+		}
+		return nil, fault.New(fault.BadRequest, "could not read the request's body: %v", err)
+	}
+	return text, nil
+}
+
+func (c *call) tooLarge() error {
+	return fault.New(fault.BadRequest, "request body too large: at most %d bytes are allowed (max_body)", c.MaxBody).
+		WithStatus(http.StatusRequestEntityTooLarge)
+}
+
+func (c *call) noSuchRoute() error {
+	return fault.New(fault.None, "%s %s is not part of the client API", c.r.Method, c.r.URL.Path).WithStatus(http.StatusNotFound)
+}
+
+// stringField reads a string member of a body; missing and mistyped members are
+// told apart from empty ones by the error.
+func stringField(body bson.Raw, name string) (string, error) {
+	v := body.Lookup(name)
+	if s, ok := v.StringValueOK(); ok {
+		return s, nil
+	}
+	return "", fault.New(fault.None, "'%s' is a required string", name)
+}
+
+// logLink is the address that goes into an error's `link`. NET asserts the
+// substring logs?co_id= (client-api.md §1.14). Regent has no project groups.
+func (c *call) logLink() string {
+	domain := zeroID
+	if c.b != nil {
+		domain = c.b.DomainID
+	}
+	return fmt.Sprintf("%s/groups/%s/apps/%s/logs?co_id=%s", c.publicURL(c.r), zeroID, domain, c.info.ID)
+}
+
+const zeroID = "000000000000000000000000"
