@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -67,7 +66,7 @@ func run(check bool) error {
 	return nil
 }
 
-// build returns the bundle and the packages that went into it.
+// build returns the bundle and the packages whose code it may hold.
 func build() ([]byte, []string, error) {
 	result := api.Build(api.BuildOptions{
 		EntryPoints:       []string{modules + "/realm-web/dist/bundle.dom.es.js"},
@@ -82,32 +81,41 @@ func build() ([]byte, []string, error) {
 		LegalComments:     api.LegalCommentsNone, // in the file beside it
 		Charset:           api.CharsetASCII,
 		Banner:            map[string]string{"js": "/* realm-web 2.0.1 (Apache-2.0), unmodified; licences: realm-web.LICENSES.txt */"},
-		Metafile:          true,
 		Write:             false,
 		LogLevel:          api.LogLevelWarning,
 	})
 	if len(result.Errors) > 0 {
 		return nil, nil, fmt.Errorf("%s (is it installed? npm ci --prefix test/web)", result.Errors[0].Text)
 	}
-	seen := map[string]bool{}
-	for _, part := range strings.Split(result.Metafile, `"`) {
-		_, rest, ok := strings.Cut(part, "node_modules/")
-		if !ok {
-			continue
-		}
-		segments := strings.SplitN(rest, "/", 3)
-		name := segments[0]
-		if strings.HasPrefix(name, "@") && len(segments) > 1 {
-			name += "/" + segments[1]
-		}
-		seen[name] = true
-	}
-	var names []string
-	for n := range seen {
-		names = append(names, n)
-	}
+	names, err := dependencies("realm-web", map[string]bool{})
 	sort.Strings(names)
-	return result.OutputFiles[0].Contents, names, nil
+	return result.OutputFiles[0].Contents, names, err
+}
+
+// dependencies lists a package and everything that it is built from: the SDK's
+// own build has joined some of it already.
+func dependencies(name string, seen map[string]bool) ([]string, error) {
+	if seen[name] {
+		return nil, nil
+	}
+	seen[name] = true
+	text, err := os.ReadFile(filepath.Join(modules, name, "package.json"))
+	if err != nil {
+		return nil, err
+	}
+	var manifest struct{ Dependencies map[string]string }
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return nil, err
+	}
+	all := []string{name}
+	for d := range manifest.Dependencies {
+		more, err := dependencies(d, seen)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	return all, nil
 }
 
 func licenceTexts(packages []string) ([]byte, error) {
