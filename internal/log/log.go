@@ -1,0 +1,233 @@
+// Package log keeps the apps' log entries in the database: what a function
+// printed and how long it took, who logged in, what was refused and why
+// (app-services.md §13). Entries are written behind the requests, in batches,
+// and removed after the retention time.
+package log
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+)
+
+// Types of entries, as the original named them.
+const (
+	TypeAPI             = "API"
+	TypeAuth            = "AUTH"
+	TypeAPIKey          = "API_KEY"
+	TypeFunction        = "FUNCTION"
+	TypeServiceFunction = "SERVICE_FUNCTION"
+	TypeStream          = "SERVICE_STREAM_FUNCTION"
+	TypePush            = "PUSH"
+)
+
+// Limits of one entry (app-services.md §13.1) and of the queue.
+const (
+	maxQueue     = 8192
+	maxBatch     = 500
+	flushEvery   = 200 * time.Millisecond
+	maxErrorText = 4096
+)
+
+// Entry is one log entry.
+type Entry struct {
+	ID           bson.ObjectID `bson:"_id"`
+	RequestID    string        `bson:"co_id"` // correlation id, also in the reply's link
+	AppID        string        `bson:"app_id"`
+	Type         string        `bson:"type"`
+	Started      time.Time     `bson:"started"`
+	Completed    time.Time     `bson:"completed"`
+	UserID       string        `bson:"user_id,omitempty"`
+	RemoteIP     string        `bson:"remote_ip_address,omitempty"`
+	FunctionName string        `bson:"function_name,omitempty"`
+	Arguments    string        `bson:"arguments,omitempty"` // EJSON, absent with disable_arg_logs
+	Messages     []string      `bson:"messages,omitempty"`
+	MemoryBytes  int64         `bson:"memory_bytes,omitempty"`
+	Route        string        `bson:"route,omitempty"`
+	Status       int           `bson:"status,omitempty"` // HTTP status
+	Error        string        `bson:"error,omitempty"`
+	ErrorCode    string        `bson:"error_code,omitempty"`
+	Stack        string        `bson:"stack,omitempty"`
+	Details      bson.Raw      `bson:"details,omitempty"` // by type, e.g. the provider of a log-in
+}
+
+// Store writes and reads entries.
+type Store struct {
+	entries *mongo.Collection
+	log     *slog.Logger
+	queue   chan Entry
+	dropped atomic.Int64
+	done    chan struct{}
+	once    sync.Once
+}
+
+// Open prepares the collection "logs" of db and starts the writer. Entries are
+// removed when they are older than retention.
+func Open(ctx context.Context, db *mongo.Database, retention time.Duration, logger *slog.Logger) (*Store, error) {
+	// A lost second of log is not worth a sync for every batch.
+	wc := writeconcern.W1()
+	c := db.Collection("logs", options.Collection().SetWriteConcern(wc))
+	seconds := int32(retention / time.Second)
+	_, err := c.Indexes().CreateMany(ctx, []mongo.IndexModel{
+		{Keys: bson.D{{Key: "co_id", Value: 1}}},
+		{Keys: bson.D{{Key: "app_id", Value: 1}, {Key: "started", Value: 1}}},
+		{Keys: bson.D{{Key: "started", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(seconds).SetName("retention")},
+	})
+	if isIndexConflict(err) {
+		// Another retention than last time.
+		err = db.RunCommand(ctx, bson.D{{Key: "collMod", Value: "logs"},
+			{Key: "index", Value: bson.D{{Key: "name", Value: "retention"}, {Key: "expireAfterSeconds", Value: seconds}}}}).Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{entries: c, log: logger, queue: make(chan Entry, maxQueue), done: make(chan struct{})}
+	go s.write()
+	return s, nil
+}
+
+func isIndexConflict(err error) bool {
+	var ce mongo.CommandError
+	return errors.As(err, &ce) && (ce.Code == 85 || ce.Code == 86)
+}
+
+// Add queues an entry. It never blocks a request: when the database can't keep
+// up, entries are dropped and counted.
+func (s *Store) Add(e Entry) {
+	if e.ID.IsZero() {
+		e.ID = bson.NewObjectIDFromTimestamp(e.Started)
+	}
+	if len(e.Error) > maxErrorText {
+		e.Error = e.Error[:maxErrorText] + "…"
+	}
+	select {
+	case s.queue <- e:
+	default:
+		s.dropped.Add(1)
+	}
+}
+
+// Close writes what is queued and stops the writer. Add must not be called
+// afterwards.
+func (s *Store) Close() {
+	s.once.Do(func() { close(s.queue) })
+	<-s.done
+}
+
+func (s *Store) write() {
+	defer close(s.done)
+	batch := make([]any, 0, maxBatch)
+	for e := range s.queue {
+		batch = append(batch[:0], e)
+		timer := time.NewTimer(flushEvery)
+	fill:
+		for len(batch) < maxBatch {
+			select {
+			case e, ok := <-s.queue:
+				if !ok {
+					break fill
+				}
+				batch = append(batch, e)
+			case <-timer.C:
+				break fill
+			}
+		}
+		timer.Stop()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		_, err := s.entries.InsertMany(ctx, batch, options.InsertMany().SetOrdered(false))
+		cancel()
+		if err != nil {
+			s.log.Warn("log entries were not kept", "entries", len(batch), "error", err)
+		}
+		if n := s.dropped.Swap(0); n > 0 {
+			s.log.Warn("log entries were dropped because the database could not keep up", "entries", n)
+		}
+	}
+}
+
+// Query selects entries; zero fields select all.
+type Query struct {
+	AppID     string
+	RequestID string
+	UserID    string
+	Function  string
+	Type      string
+	Errors    bool // only entries with an error
+	Since     time.Time
+	Limit     int // newest entries; 0: 100
+}
+
+func (q Query) filter() bson.D {
+	f := bson.D{}
+	for _, c := range []struct{ key, value string }{
+		{"app_id", q.AppID}, {"co_id", q.RequestID}, {"user_id", q.UserID}, {"function_name", q.Function}, {"type", q.Type},
+	} {
+		if c.value != "" {
+			f = append(f, bson.E{Key: c.key, Value: c.value})
+		}
+	}
+	if q.Errors {
+		f = append(f, bson.E{Key: "error", Value: bson.D{{Key: "$exists", Value: true}}})
+	}
+	if !q.Since.IsZero() {
+		f = append(f, bson.E{Key: "started", Value: bson.D{{Key: "$gte", Value: q.Since}}})
+	}
+	return f
+}
+
+// Find returns the newest entries that match, oldest first.
+func (s *Store) Find(ctx context.Context, q Query) ([]Entry, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	cursor, err := s.entries.Find(ctx, q.filter(), options.Find().SetSort(bson.D{{Key: "started", Value: -1}}).SetLimit(int64(limit)))
+	if err != nil {
+		return nil, err
+	}
+	var out []Entry
+	if err := cursor.All(ctx, &out); err != nil {
+		return nil, err
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out, nil
+}
+
+// Follow calls each for every entry that is added and matches, until ctx is
+// done or each fails.
+func (s *Store) Follow(ctx context.Context, q Query, each func(Entry) error) error {
+	match := bson.D{{Key: "operationType", Value: "insert"}}
+	for _, e := range q.filter() {
+		match = append(match, bson.E{Key: "fullDocument." + e.Key, Value: e.Value})
+	}
+	stream, err := s.entries.Watch(ctx, mongo.Pipeline{{{Key: "$match", Value: match}}})
+	if err != nil {
+		return err
+	}
+	defer stream.Close(context.WithoutCancel(ctx))
+	for stream.Next(ctx) {
+		var event struct {
+			Entry Entry `bson:"fullDocument"`
+		}
+		if err := stream.Decode(&event); err != nil {
+			return err
+		}
+		if err := each(event.Entry); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return stream.Err()
+}
