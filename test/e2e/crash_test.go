@@ -1,0 +1,157 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"regent/test/server"
+)
+
+// TestKill ends the server with SIGKILL while writers write, starts it again
+// and finds every write that was acknowledged.
+func TestKill(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	n := native{t, s.URL}
+	user := n.login("local-userpass", registered(n))
+	var (
+		acknowledged sync.Map
+		written      atomic.Int64
+		wg           sync.WaitGroup
+	)
+	insert := func(text string) string {
+		return fmt.Sprintf(`{"arguments":[{"database":"todo","collection":"items","document":{"owner_id":%q,"text":%q,"done":false}}],"name":"insertOne","service":"mongodb-atlas"}`, user["user_id"], text)
+	}
+	for w := range 8 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				text := fmt.Sprintf("%d-%d", w, i)
+				if !tryInsert(s.URL, user["access_token"], insert(text)) {
+					return
+				}
+				acknowledged.Store(text, true)
+				written.Add(1)
+			}
+		})
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for written.Load() < 500 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	s.Kill()
+	wg.Wait()
+	if written.Load() < 100 {
+		t.Fatalf("only %d writes before the kill", written.Load())
+	}
+
+	s = s.Restart(server.Options{})
+	n = native{t, s.URL}
+	// The session outlives the crash, too.
+	a := n.send("POST", appPath+"/functions/call", user["access_token"], `{"arguments":[{"database":"todo","collection":"items","query":{}}],"name":"find","service":"mongodb-atlas"}`)
+	if a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	acknowledged.Range(func(text, _ any) bool {
+		if !strings.Contains(a.body, fmt.Sprintf(`"text":%q`, text)) {
+			t.Errorf("acknowledged write %s is lost", text)
+		}
+		return true
+	})
+	t.Logf("%d acknowledged writes", written.Load())
+}
+
+// tryInsert says whether an insert was acknowledged.
+func tryInsert(base, token, body string) bool {
+	r, err := http.NewRequest("POST", base+appPath+"/functions/call", strings.NewReader(body))
+	if err != nil {
+		return false
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return err == nil && res.StatusCode == http.StatusOK
+}
+
+// registered registers an account and returns the fields that log it in.
+func registered(n native) string {
+	n.t.Helper()
+	email := fmt.Sprintf("u%d@example.com", time.Now().UnixNano())
+	if a := n.send("POST", appPath+"/auth/providers/local-userpass/register", noAuthorization, fmt.Sprintf(`{"email":%q,"password":"secret1"}`, email)); a.status != 201 {
+		n.t.Fatalf("register: %d %s", a.status, a.body)
+	}
+	return fmt.Sprintf(`"username":%q,"password":"secret1"`, email)
+}
+
+// TestRefusals starts servers that can't be started: one clear line, exit code
+// not 0.
+func TestRefusals(t *testing.T) {
+	todo := filepath.Join(server.Root(), "examples", "todo")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	running := server.Start(t, server.Options{})
+	file := filepath.Join(t.TempDir(), "file")
+	os.WriteFile(file, nil, 0o600)
+	broken := t.TempDir()
+	os.WriteFile(filepath.Join(broken, "realm_config.json"), []byte(`{"name":`), 0o600)
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"PortInUse", []string{"serve", "--listen", l.Addr().String(), "--data", t.TempDir(), todo}, "is in use by another program"},
+		{"SecondProcess", []string{"serve", "--listen", "127.0.0.1:0", "--data", running.Data, todo}, "in use by another process"},
+		{"DataIsAFile", []string{"serve", "--listen", "127.0.0.1:0", "--data", file, todo}, "data folder"},
+		{"NoSuchApp", []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), filepath.Join(t.TempDir(), "nope")}, "no such"},
+		{"BrokenApp", []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), broken}, "realm_config.json:1"},
+		{"NoApp", []string{"serve"}, "requires at least 1 arg"},
+		{"UnknownFlag", []string{"serve", "--nope", todo}, "unknown flag: --nope"},
+		{"BadLogLevel", []string{"serve", "--log-level", "loud", todo}, "allowed are debug, info, warn and error"},
+		{"MongoDBWithoutMasterKey", []string{"serve", "--mongodb", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "--data", t.TempDir(), todo}, "--master-key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command(server.Binary(t), c.args...)
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Fatalf("exit code 0\n%s", out)
+			}
+			if !strings.Contains(strings.ToLower(string(out)), strings.ToLower(c.want)) {
+				t.Errorf("want %q in\n%s", c.want, out)
+			}
+			if lines := strings.Count(strings.TrimSpace(string(out)), "\n"); lines > 1 {
+				t.Errorf("%d lines, want one:\n%s", lines+1, out)
+			}
+		})
+	}
+}
+
+// TestStop stops a server as a terminal does and starts it again: the data of
+// the first are there.
+func TestStop(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	n := native{t, s.URL}
+	fields := registered(n)
+	first := n.login("local-userpass", fields)
+	if err := s.Stop(); err != nil {
+		t.Fatalf("stop: %v", err)
+	}
+	s = s.Restart(server.Options{})
+	if again := (native{t, s.URL}).login("local-userpass", fields); again["user_id"] != first["user_id"] {
+		t.Errorf("user %s became %s", first["user_id"], again["user_id"])
+	}
+}
