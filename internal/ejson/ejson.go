@@ -1,12 +1,17 @@
-// Package ejson reads and writes single values of MongoDB Extended JSON. The
-// protocol sends bare values of any type (client-api.md §1.16), the driver
-// converts documents only.
+// Package ejson reads and writes MongoDB Extended JSON: bare values of any type,
+// as the protocol sends them (client-api.md §1.16), straight from text to BSON
+// bytes and back.
+//
+// The driver's reader and writer convert whole documents through reflection at
+// about ten times the cost; every request passes here twice. They remain the
+// oracle in the tests, and the reader hands rare wrappers ($binary, $code …) to
+// them.
 package ejson
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -20,30 +25,24 @@ var ErrTooDeep = errors.New("nested too deeply: at most 200 levels are allowed")
 // Parse reads one value of canonical or relaxed Extended JSON. Plain integers
 // become int32 where they fit, else int64; fractions become double.
 func Parse(text []byte) (bson.RawValue, error) {
-	if err := checkDepth(text); err != nil {
-		return bson.RawValue{}, err
+	if !utf8.Valid(text) {
+		return bson.RawValue{}, errors.New("the text is not UTF-8")
 	}
-	text = bytes.TrimSpace(text)
-	if len(text) == 0 {
+	p := parser{text: text}
+	p.space()
+	if p.pos == len(text) {
 		return bson.RawValue{}, errors.New("no value: the text is empty")
 	}
-	wrapped := make([]byte, 0, len(text)+6)
-	wrapped = append(wrapped, `{"v":`...)
-	wrapped = append(wrapped, text...)
-	wrapped = append(wrapped, '}')
-	var d bson.Raw
-	if err := bson.UnmarshalExtJSON(wrapped, false, &d); err != nil {
-		return bson.RawValue{}, err
-	}
-	elems, err := d.Elements()
+	dst := make([]byte, 0, len(text))
+	t, dst, err := p.value(dst, 0)
 	if err != nil {
 		return bson.RawValue{}, err
 	}
-	// `1,"x":2` inside the wrapper would be a second member, not a value.
-	if len(elems) != 1 {
-		return bson.RawValue{}, errors.New("more than one value")
+	p.space()
+	if p.pos != len(text) {
+		return bson.RawValue{}, p.errorf("unexpected %q after the value", text[p.pos])
 	}
-	return elems[0].Value(), nil
+	return bson.RawValue{Type: t, Value: dst}, nil
 }
 
 // ParseDocument reads a document of Extended JSON.
@@ -52,61 +51,18 @@ func ParseDocument(text []byte) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, ok := v.DocumentOK()
-	if !ok {
+	if v.Type != bson.TypeEmbeddedDocument {
 		return nil, fmt.Errorf("expected an object, found %s", v.Type)
 	}
-	return d, nil
+	return bson.Raw(v.Value), nil
 }
 
 // Append appends v as canonical Extended JSON.
 func Append(dst []byte, v bson.RawValue) ([]byte, error) {
-	return appendValue(dst, v, true)
+	return appendValue(dst, v.Type, v.Value, true, 0)
 }
 
 // AppendRelaxed appends v as relaxed Extended JSON.
 func AppendRelaxed(dst []byte, v bson.RawValue) ([]byte, error) {
-	return appendValue(dst, v, false)
-}
-
-func appendValue(dst []byte, v bson.RawValue, canonical bool) ([]byte, error) {
-	if v.Type == bson.TypeEmbeddedDocument {
-		t, err := bson.MarshalExtJSON(bson.Raw(v.Value), canonical, false)
-		return append(dst, t...), err
-	}
-	t, err := bson.MarshalExtJSON(bson.D{{Key: "v", Value: v}}, canonical, false)
-	if err != nil {
-		return dst, err
-	}
-	// {"v":…}
-	return append(dst, t[5:len(t)-1]...), nil
-}
-
-// checkDepth bounds the recursion of the reader before it starts.
-func checkDepth(text []byte) error {
-	depth := 0
-	inString := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString:
-			switch c {
-			case '\\':
-				i++
-			case '"':
-				inString = false
-			}
-		case c == '"':
-			inString = true
-		case c == '{' || c == '[':
-			if depth++; depth > MaxDepth {
-				return ErrTooDeep
-			}
-		case c == '}' || c == ']':
-			// A closing bracket too many would end Parse's wrapper early.
-			if depth--; depth < 0 {
-				return errors.New("unexpected closing bracket")
-			}
-		}
-	}
-	return nil
+	return appendValue(dst, v.Type, v.Value, false, 0)
 }
