@@ -1,0 +1,203 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"regent/internal/user"
+)
+
+// Collections of __regent.
+const (
+	appsCollection     = "apps"
+	usersCollection    = "users"
+	accountsCollection = "accounts"
+	tokensCollection   = "tokens"
+	apiKeysCollection  = "api_keys"
+	throttleCollection = "throttle"
+)
+
+type store struct {
+	users, accounts, tokens, apiKeys, throttle *mongo.Collection
+}
+
+func newStore(db *mongo.Database) store {
+	return store{
+		users: db.Collection(usersCollection), accounts: db.Collection(accountsCollection), tokens: db.Collection(tokensCollection),
+		apiKeys: db.Collection(apiKeysCollection), throttle: db.Collection(throttleCollection),
+	}
+}
+
+// ensureIndexes creates the indexes. The unique ones carry the invariants:
+// an identity belongs to one user, an address to one account, a key name to one
+// key of its owner.
+func (st *store) ensureIndexes(ctx context.Context) error {
+	unique := func(keys ...string) mongo.IndexModel {
+		return mongo.IndexModel{Keys: ascending(keys...), Options: options.Index().SetUnique(true)}
+	}
+	expiring := mongo.IndexModel{Keys: ascending("expires"), Options: options.Index().SetExpireAfterSeconds(0)}
+	for _, c := range []struct {
+		coll    *mongo.Collection
+		indexes []mongo.IndexModel
+	}{
+		{st.users, []mongo.IndexModel{unique("app", "logins"), {Keys: ascending("app", "_id")}}},
+		{st.accounts, []mongo.IndexModel{unique("app", "email"), {Keys: ascending("app", "state", "_id")}}},
+		{st.tokens, []mongo.IndexModel{expiring, {Keys: ascending("account")}}},
+		{st.apiKeys, []mongo.IndexModel{unique("hash"), unique("app", "owner", "name")}},
+		{st.throttle, []mongo.IndexModel{expiring}},
+	} {
+		if _, err := c.coll.Indexes().CreateMany(ctx, c.indexes); err != nil {
+			return fmt.Errorf("indexes of %s: %w", c.coll.Name(), err)
+		}
+	}
+	return nil
+}
+
+func ascending(names ...string) bson.D {
+	d := make(bson.D, len(names))
+	for i, n := range names {
+		d[i] = bson.E{Key: n, Value: 1}
+	}
+	return d
+}
+
+// record is a user as it lies in __regent.users:
+//
+//	{_id, app, type, created, last_login, disabled, data, identities: [{id, provider_type, provider_id, data}], logins: ["<provider>:<id>"]}
+//
+// logins repeats the identities in the form that the unique index {app, logins} takes.
+type record struct {
+	ID         bson.ObjectID   `bson:"_id"`
+	App        bson.ObjectID   `bson:"app"`
+	Type       user.Type       `bson:"type"`
+	Created    time.Time       `bson:"created"`
+	LastLogin  *time.Time      `bson:"last_login,omitempty"` // absent: never
+	Disabled   bool            `bson:"disabled,omitempty"`
+	Data       bson.Raw        `bson:"data,omitempty"` // brought along by an import; identities' data is added
+	Identities []user.Identity `bson:"identities"`
+	Logins     []string        `bson:"logins"`
+	Imported   bool            `bson:"imported,omitempty"`
+
+	view *user.User // what the rest of the program sees; set by shape
+}
+
+func loginKey(provider, id string) string { return provider + ":" + id }
+
+// shape computes the user that the rest of the program sees.
+func (r *record) shape() *record {
+	r.view = &user.User{ID: r.ID.Hex(), Type: r.Type, Data: union(r.Data, r.Identities), Identities: r.Identities}
+	return r
+}
+
+// union merges metadata. What came first stays: an identity that is linked later
+// cannot change the e-mail address or name that an account already has.
+func union(base bson.Raw, identities []user.Identity) bson.Raw {
+	var out bson.D
+	seen := map[string]bool{}
+	add := func(doc bson.Raw) {
+		elems, err := doc.Elements()
+		if err != nil {
+			return
+		}
+		for _, e := range elems {
+			if k := e.Key(); !seen[k] {
+				seen[k] = true
+				out = append(out, bson.E{Key: k, Value: e.Value()})
+			}
+		}
+	}
+	if len(base) > 0 {
+		add(base)
+	}
+	for _, id := range identities {
+		if len(id.Data) > 0 && id.ProviderType != user.APIKey || len(identities) == 1 {
+			add(id.Data)
+		}
+	}
+	if len(out) == 0 {
+		return emptyDocument
+	}
+	raw, err := bson.Marshal(out)
+	if err != nil {
+		return emptyDocument
+	}
+	return raw
+}
+
+var emptyDocument = bson.Raw{5, 0, 0, 0, 0}
+
+var errNoUser = errors.New("no such user")
+
+// readUser loads a user for the cache.
+func (s *Service) readUser(ctx context.Context, id bson.ObjectID) (*record, error) {
+	return s.findUser(ctx, bson.D{{Key: "_id", Value: id}, {Key: "app", Value: s.Domain}})
+}
+
+func (s *Service) userByLogin(ctx context.Context, provider, id string) (*record, error) {
+	return s.findUser(ctx, bson.D{{Key: "app", Value: s.Domain}, {Key: "logins", Value: loginKey(provider, id)}})
+}
+
+func (s *Service) findUser(ctx context.Context, filter bson.D) (*record, error) {
+	var r record
+	err := s.store.users.FindOne(ctx, filter).Decode(&r)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, errNoUser
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a user: %w", err)
+	}
+	return r.shape(), nil
+}
+
+// derivedID is an id that every process computes alike.
+func derivedID(app bson.ObjectID, of string) bson.ObjectID {
+	sum := sha256.Sum256(append(append([]byte{}, app[:]...), of...))
+	return bson.ObjectID(sum[:12])
+}
+
+// keyedLock serialises, within this process, work on the same key.
+type keyedLock struct {
+	mu   sync.Mutex
+	held map[string]*heldLock
+}
+
+type heldLock struct {
+	ch   chan struct{}
+	uses int
+}
+
+func (k *keyedLock) lock(ctx context.Context, key string) (unlock func(), err error) {
+	k.mu.Lock()
+	if k.held == nil {
+		k.held = map[string]*heldLock{}
+	}
+	h := k.held[key]
+	if h == nil {
+		h = &heldLock{ch: make(chan struct{}, 1)}
+		k.held[key] = h
+	}
+	h.uses++
+	k.mu.Unlock()
+	done := func() {
+		k.mu.Lock()
+		if h.uses--; h.uses == 0 {
+			delete(k.held, key)
+		}
+		k.mu.Unlock()
+	}
+	select {
+	case h.ch <- struct{}{}:
+		return func() { <-h.ch; done() }, nil
+	case <-ctx.Done():
+		done()
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,44 @@
+// Package mail writes and sends the mails of accounts: confirm an address,
+// reset a password.
+package mail
+
+import (
+	"context"
+	"time"
+)
+
+// Kind names a mail; templates are named for it.
+type Kind string
+
+// The mails that are sent.
+const (
+	Confirm Kind = "confirm"
+	Reset   Kind = "reset"
+)
+
+// Message is a mail ready to be sent.
+type Message struct {
+	Kind    Kind
+	App     string
+	To      string
+	Subject string
+	Text    string
+	HTML    string
+	Link    string // what the mail asks the reader to open
+}
+
+// Sender delivers mails. Send returns when the mail was handed over.
+type Sender interface {
+	Send(ctx context.Context, m Message) error
+}
+
+// Link is what a mail is written from.
+type Link struct {
+	Kind     Kind
+	App      string // name of the app
+	Dir      string // the app's directory, for templates of its own
+	To       string
+	Subject  string // "": the template's
+	URL      string
+	ValidFor time.Duration
+}

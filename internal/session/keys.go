@@ -1,0 +1,243 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"regent/internal/session/live"
+)
+
+// A signing key as it lies in __regent.keys:
+//
+//	{_id: "<domain id>.<number>", app: <domain id>, kid: "<number>", secret: <sealed 32 bytes>, created: <date>}
+//
+// The newest key of an app signs, all of them verify. A new key therefore logs
+// nobody out; removing one ends every session that it signed.
+type keyDocument struct {
+	ID      string        `bson:"_id"`
+	App     bson.ObjectID `bson:"app"`
+	KID     string        `bson:"kid"`
+	Secret  []byte        `bson:"secret"`
+	Created time.Time     `bson:"created"`
+}
+
+// reloadInterval bounds how often unknown key ids make the key ring read the
+// database: forged tokens cost nothing more.
+const reloadInterval = time.Second
+
+// keyRing holds the keys of one app.
+type keyRing struct {
+	app     bson.ObjectID
+	mu      sync.Mutex
+	signing string
+	secrets map[string][]byte
+	loaded  time.Time
+}
+
+func (r *keyRing) current() (string, []byte, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.signing, r.secrets[r.signing], r.signing != ""
+}
+
+// ring returns the keys of an app; a new app gets its first one.
+func (s *Service) ring(ctx context.Context, app bson.ObjectID) (*keyRing, error) {
+	s.ringsMu.Lock()
+	r := s.rings[app]
+	s.ringsMu.Unlock()
+	if r != nil && s.fresh(r) {
+		return r, nil
+	}
+	return s.loadRing(ctx, app)
+}
+
+// fresh bounds how long a removed or added key stays unknown without a change stream.
+func (s *Service) fresh(r *keyRing) bool {
+	if s.watcher.Live() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.loaded) < live.MaxStale
+}
+
+func (s *Service) loadRing(ctx context.Context, app bson.ObjectID) (*keyRing, error) {
+	r := &keyRing{app: app, secrets: map[string][]byte{}, loaded: time.Now()}
+	for attempt := 0; ; attempt++ {
+		if err := s.readKeys(ctx, r); err != nil {
+			return nil, err
+		}
+		if r.signing != "" {
+			break
+		}
+		if attempt == 3 {
+			return nil, errors.New("the app's first signing key disappears as soon as it is written")
+		}
+		// Another process may be faster; then its key is read in the next round.
+		if err := s.addKey(ctx, app, 1); err != nil && !mongo.IsDuplicateKeyError(err) {
+			return nil, err
+		}
+	}
+	s.ringsMu.Lock()
+	s.rings[app] = r
+	s.ringsMu.Unlock()
+	return r, nil
+}
+
+func (s *Service) readKeys(ctx context.Context, r *keyRing) error {
+	cursor, err := s.keys.Find(ctx, bson.D{{Key: "app", Value: r.app}})
+	if err != nil {
+		return fmt.Errorf("reading signing keys: %w", err)
+	}
+	var docs []keyDocument
+	if err := cursor.All(ctx, &docs); err != nil {
+		return fmt.Errorf("reading signing keys: %w", err)
+	}
+	newest := 0
+	for _, d := range docs {
+		secret, err := s.master.Open(d.Secret, "signing key "+d.ID)
+		if err != nil {
+			return fmt.Errorf("signing key %s cannot be decrypted: was the database written with another master key? (%w)", d.ID, err)
+		}
+		r.secrets[d.KID] = secret
+		if n, err := strconv.Atoi(d.KID); err == nil && n > newest {
+			newest, r.signing = n, d.KID
+		}
+	}
+	return nil
+}
+
+func (s *Service) addKey(ctx context.Context, app bson.ObjectID, number int) error {
+	secret := make([]byte, 32)
+	if _, err := io.ReadFull(s.rand, secret); err != nil {
+		return err
+	}
+	kid := strconv.Itoa(number)
+	id := app.Hex() + "." + kid
+	sealed, err := s.master.Seal(s.rand, secret, "signing key "+id)
+	if err != nil {
+		return err
+	}
+	_, err = s.keys.InsertOne(ctx, keyDocument{ID: id, App: app, KID: kid, Secret: sealed, Created: s.now()})
+	return err
+}
+
+// RotateKey gives the app a new signing key; tokens of older keys stay valid.
+// It returns the new key's id.
+func (s *Service) RotateKey(ctx context.Context, app bson.ObjectID) (string, error) {
+	for range 10 {
+		r, err := s.loadRing(ctx, app)
+		if err != nil {
+			return "", err
+		}
+		kid, _, _ := r.current()
+		n, err := strconv.Atoi(kid)
+		if err != nil {
+			return "", fmt.Errorf("signing key id %q is not a number", kid)
+		}
+		if err := s.addKey(ctx, app, n+1); mongo.IsDuplicateKeyError(err) {
+			continue
+		} else if err != nil {
+			return "", err
+		}
+		if r, err = s.loadRing(ctx, app); err != nil {
+			return "", err
+		}
+		kid, _, _ = r.current()
+		return kid, nil
+	}
+	return "", errors.New("signing keys are being rotated by somebody else")
+}
+
+// RetireKey removes a signing key: every token that it signed is refused from
+// now on. The newest key cannot be removed; rotate first.
+func (s *Service) RetireKey(ctx context.Context, app bson.ObjectID, kid string) error {
+	r, err := s.loadRing(ctx, app)
+	if err != nil {
+		return err
+	}
+	if newest, _, _ := r.current(); newest == kid {
+		return fmt.Errorf("key %s signs the app's tokens; rotate the keys first", kid)
+	}
+	res, err := s.keys.DeleteOne(ctx, bson.D{{Key: "_id", Value: app.Hex() + "." + kid}})
+	if err != nil {
+		return err
+	}
+	if res.DeletedCount == 0 {
+		return fmt.Errorf("the app has no signing key %s", kid)
+	}
+	s.forgetRings()
+	return nil
+}
+
+// Key describes a signing key without its secret.
+type Key struct {
+	ID      string
+	Created time.Time
+	Signing bool
+}
+
+// Keys lists an app's signing keys, oldest first.
+func (s *Service) Keys(ctx context.Context, app bson.ObjectID) ([]Key, error) {
+	r, err := s.loadRing(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := s.keys.Find(ctx, bson.D{{Key: "app", Value: app}}, options.Find().SetSort(bson.D{{Key: "created", Value: 1}}))
+	if err != nil {
+		return nil, err
+	}
+	var docs []keyDocument
+	if err := cursor.All(ctx, &docs); err != nil {
+		return nil, err
+	}
+	signing, _, _ := r.current()
+	keys := make([]Key, 0, len(docs))
+	for _, d := range docs {
+		keys = append(keys, Key{ID: d.KID, Created: d.Created, Signing: d.KID == signing})
+	}
+	return keys, nil
+}
+
+// verifyKey finds the secret for a key id that a token names.
+func (s *Service) verifyKey(ctx context.Context, app bson.ObjectID, kid string) ([]byte, error) {
+	r, err := s.ring(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	secret, age := r.secrets[kid], time.Since(r.loaded)
+	r.mu.Unlock()
+	if secret != nil {
+		return secret, nil
+	}
+	if age > reloadInterval {
+		// Another process may have rotated the keys a moment ago.
+		if r, err = s.loadRing(ctx, app); err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		secret = r.secrets[kid]
+		r.mu.Unlock()
+	}
+	if secret == nil {
+		return nil, errSignature
+	}
+	return secret, nil
+}
+
+func (s *Service) forgetRings() {
+	s.ringsMu.Lock()
+	clear(s.rings)
+	s.ringsMu.Unlock()
+	s.verified.clear()
+}

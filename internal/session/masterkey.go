@@ -1,0 +1,107 @@
+package session
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// MasterKey encrypts what must not be readable in the database: signing keys.
+// It never enters the database itself.
+type MasterKey struct{ aead cipher.AEAD }
+
+// NewMasterKey wants exactly 32 bytes.
+func NewMasterKey(key []byte) (*MasterKey, error) {
+	if len(key) != 32 {
+		return nil, fmt.Errorf("the master key has %d bytes, it must have 32", len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	return &MasterKey{aead}, nil
+}
+
+// LoadMasterKey takes the key from text (base64 of 32 bytes, as an environment
+// variable holds it) or, when text is empty, from file, which is created with
+// mode 0600 when it does not exist. Processes that share a database need the same key.
+func LoadMasterKey(text, file string) (*MasterKey, error) {
+	if text != "" {
+		return parseMasterKey(text, "the master key in the environment")
+	}
+	if data, err := os.ReadFile(file); err == nil {
+		return parseMasterKey(string(data), file)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("reading the master key: %w", err)
+	}
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("creating the master key: %w", err)
+	}
+	// Linked into place whole: a process that starts at the same time reads
+	// either nothing or all of it, and only one of two keys survives.
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".master-key-*")
+	if err != nil {
+		return nil, fmt.Errorf("creating the master key: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = io.WriteString(tmp, base64.StdEncoding.EncodeToString(key)+"\n")
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		if err = os.Link(tmp.Name(), file); errors.Is(err, os.ErrExist) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("creating the master key: %w", err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the master key: %w", err)
+	}
+	return parseMasterKey(string(data), file)
+}
+
+func parseMasterKey(text, where string) (*MasterKey, error) {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(key) != 32 {
+		return nil, fmt.Errorf("%s is not base64 of 32 bytes; make one with: openssl rand -base64 32", where)
+	}
+	return NewMasterKey(key)
+}
+
+// Seal encrypts plain for the given purpose; the layout is
+//
+//	| 12 bytes nonce | ciphertext | 16 bytes tag |
+//
+// and purpose is authenticated, so that a value cannot be moved elsewhere.
+func (m *MasterKey) Seal(random io.Reader, plain []byte, purpose string) ([]byte, error) {
+	nonce := make([]byte, m.aead.NonceSize(), m.aead.NonceSize()+len(plain)+m.aead.Overhead())
+	if _, err := io.ReadFull(random, nonce); err != nil {
+		return nil, err
+	}
+	return m.aead.Seal(nonce, nonce, plain, []byte(purpose)), nil
+}
+
+// Open reverses Seal.
+func (m *MasterKey) Open(sealed []byte, purpose string) ([]byte, error) {
+	n := m.aead.NonceSize()
+	if len(sealed) < n {
+		return nil, errors.New("sealed value is too short")
+	}
+	return m.aead.Open(nil, sealed[:n], sealed[n:], []byte(purpose))
+}
