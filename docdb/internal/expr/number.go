@@ -1,0 +1,342 @@
+package expr
+
+import (
+	"math"
+	"math/big"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/value"
+)
+
+// number is a decoded numeric value. Its type is the one it came as, or the widest of those that it was computed from.
+type number struct {
+	t bson.Type
+	i int64
+	f float64
+	d value.Decimal
+}
+
+// numberOf decodes v; ok is false when it is no number.
+func numberOf(v bson.RawValue) (n number, ok bool) {
+	n.t = v.Type
+	switch v.Type {
+	case bson.TypeInt32:
+		if len(v.Value) < 4 {
+			return n, false
+		}
+		n.i = int64(int32(le.Uint32(v.Value)))
+	case bson.TypeInt64:
+		if len(v.Value) < 8 {
+			return n, false
+		}
+		n.i = int64(le.Uint64(v.Value))
+	case bson.TypeDouble:
+		if len(v.Value) < 8 {
+			return n, false
+		}
+		n.f = math.Float64frombits(le.Uint64(v.Value))
+	case bson.TypeDecimal128:
+		if len(v.Value) < 16 {
+			return n, false
+		}
+		n.d = value.ToDecimal(v)
+	default:
+		return n, false
+	}
+	return n, true
+}
+
+// value encodes n.
+func (n number) value(env *Env) bson.RawValue {
+	switch n.t {
+	case bson.TypeInt32:
+		return env.Int32(int32(n.i))
+	case bson.TypeInt64:
+		return env.Int64(n.i)
+	case bson.TypeDouble:
+		return env.Double(n.f)
+	default:
+		return env.Decimal(n.d)
+	}
+}
+
+func (n number) isInt() bool { return n.t == bson.TypeInt32 || n.t == bson.TypeInt64 }
+
+// double is n as a double, rounded to the nearest.
+func (n number) double() float64 {
+	switch n.t {
+	case bson.TypeDouble:
+		return n.f
+	case bson.TypeDecimal128:
+		return n.d.Float64()
+	}
+	return float64(n.i)
+}
+
+// decimal is n as a decimal; a double is rounded to 15 digits, the ones that it surely has.
+func (n number) decimal() value.Decimal {
+	switch n.t {
+	case bson.TypeDouble:
+		return value.ToDecimal(value.Double(n.f))
+	case bson.TypeDecimal128:
+		return n.d
+	}
+	return value.DecimalFromInt(n.i)
+}
+
+// exactDecimal is a double with all of its digits.
+func exactDecimal(f float64) value.Decimal {
+	switch {
+	case math.IsNaN(f):
+		return value.DecimalNaN()
+	case math.IsInf(f, 0):
+		return value.DecimalInf(f < 0)
+	}
+	m, e := math.Frexp(f)
+	c := big.NewInt(int64(m * (1 << 53)))
+	if e -= 53; e >= 0 {
+		return value.DecimalFromBig(c.Lsh(c, uint(e)), 0)
+	}
+	// c / 2^n is c × 5^n / 10^n.
+	c.Mul(c, new(big.Int).Exp(big.NewInt(5), big.NewInt(int64(-e)), nil))
+	return value.DecimalFromBig(c, e)
+}
+
+// integer returns n as an int64 when it is a whole number in range.
+func (n number) integer() (int64, bool) {
+	switch n.t {
+	case bson.TypeDouble:
+		return wholeFloat(n.f)
+	case bson.TypeDecimal128:
+		return n.d.Int64()
+	}
+	return n.i, true
+}
+
+// wholeFloat returns f as an int64 when it is whole and in range.
+func wholeFloat(f float64) (int64, bool) {
+	if f != math.Trunc(f) || f < -(1<<63) || f >= 1<<63 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// int32Of returns v as a 32-bit integer when it is a number that is whole and in range.
+func int32Of(v bson.RawValue) (int, bool) {
+	n, ok := numberOf(v)
+	if !ok {
+		return 0, false
+	}
+	i, ok := n.integer()
+	return int(i), ok && i == int64(int32(i))
+}
+
+// wider returns the wider of two numeric types: int, long, double, decimal.
+func wider(a, b bson.Type) bson.Type {
+	if rankOf(a) >= rankOf(b) {
+		return a
+	}
+	return b
+}
+
+func rankOf(t bson.Type) int {
+	switch t {
+	case bson.TypeInt64:
+		return 1
+	case bson.TypeDouble:
+		return 2
+	case bson.TypeDecimal128:
+		return 3
+	}
+	return 0
+}
+
+func addOverflows(a, b int64) (int64, bool) {
+	c := a + b
+	return c, (a > 0 && b > 0 && c < 0) || (a < 0 && b < 0 && c >= 0)
+}
+
+func mulOverflows(a, b int64) (int64, bool) {
+	if a == 0 || b == 0 {
+		return 0, false
+	}
+	c := a * b
+	return c, c/b != a || (a == -1 && b == math.MinInt64) || (b == -1 && a == math.MinInt64)
+}
+
+// Sum adds numbers exactly as $add and $sum do: integers without loss, doubles with a compensating second double, decimals as
+// decimals; the result has the widest type that was added, and an integer sum beyond 64 bits becomes a double
+// (mongo-engine.md §3.4). The zero Sum is 0 as a 32-bit integer.
+type Sum struct {
+	t       bson.Type
+	hi, lo  float64 // hi+lo is the sum of everything but decimals, once inexact
+	i       int64
+	big     bool // i has overflowed into hi, lo
+	d       value.Decimal
+	decimal bool
+	special float64 // Inf and NaN, which would spoil the compensation
+	count   int64
+}
+
+// Add adds a number and reports whether v was one.
+func (s *Sum) Add(v bson.RawValue) bool {
+	n, ok := numberOf(v)
+	if ok {
+		s.addNumber(n)
+	}
+	return ok
+}
+
+func (s *Sum) addNumber(n number) {
+	s.count++
+	if s.t == 0 {
+		s.t = bson.TypeInt32
+	}
+	s.t = wider(s.t, n.t)
+	switch n.t {
+	case bson.TypeDecimal128:
+		if !s.decimal {
+			s.decimal, s.d = true, n.d
+			return
+		}
+		s.d = s.d.Add(n.d)
+	case bson.TypeDouble:
+		if math.IsInf(n.f, 0) || math.IsNaN(n.f) {
+			s.special += n.f
+			return
+		}
+		s.addFloat(n.f)
+	default:
+		if c, over := addOverflows(s.i, n.i); !over {
+			s.i = c
+			return
+		}
+		s.addInt(s.i)
+		s.i = n.i
+		s.big = true
+	}
+}
+
+// addFloat is Knuth's two-sum: the rounding error of hi goes to lo.
+func (s *Sum) addFloat(f float64) {
+	sum := s.hi + f
+	if math.IsInf(sum, 0) {
+		s.special += sum
+		return
+	}
+	b := sum - s.hi
+	s.lo += (s.hi - (sum - b)) + (f - b)
+	s.hi = sum
+}
+
+// addInt adds an integer without loss, as two halves that each fit a double.
+func (s *Sum) addInt(i int64) {
+	high := i >> 32 << 32
+	s.addFloat(float64(high))
+	s.addFloat(float64(i - high))
+}
+
+// Count returns how many numbers were added.
+func (s *Sum) Count() int64 { return s.count }
+
+// Merge adds everything that o has.
+func (s *Sum) Merge(o *Sum) {
+	if o.t == 0 {
+		return
+	}
+	if s.t == 0 {
+		*s = *o
+		return
+	}
+	n := s.count + o.count
+	s.addNumber(number{t: bson.TypeInt64, i: o.i})
+	s.t = wider(s.t, o.t)
+	if o.big {
+		s.big = true
+	}
+	s.addFloat(o.hi)
+	s.addFloat(o.lo)
+	s.special += o.special
+	if o.decimal {
+		s.addNumber(number{t: bson.TypeDecimal128, d: o.d})
+	}
+	s.count = n
+}
+
+// Double is the sum as a double.
+func (s *Sum) Double() float64 {
+	if s.special != 0 {
+		return s.special
+	}
+	t := *s
+	t.addInt(s.i)
+	f := t.hi + t.lo
+	if s.decimal {
+		f += s.d.Float64()
+	}
+	return f
+}
+
+func (s *Sum) asDecimal() value.Decimal {
+	if s.special != 0 {
+		d := exactDecimal(s.special)
+		if s.decimal {
+			d = d.Add(s.d)
+		}
+		return d
+	}
+	d := value.DecimalFromInt(s.i)
+	if s.hi != 0 || s.lo != 0 {
+		d = d.Add(exactDecimal(s.hi).Add(exactDecimal(s.lo)))
+	}
+	if s.decimal {
+		if s.i == 0 && s.hi == 0 && s.lo == 0 {
+			return s.d
+		}
+		d = d.Add(s.d)
+	}
+	return d
+}
+
+// number is the sum in its own type.
+func (s *Sum) number() number {
+	switch s.t {
+	case bson.TypeDecimal128:
+		return number{t: s.t, d: s.asDecimal()}
+	case bson.TypeDouble:
+		return number{t: s.t, f: s.Double()}
+	}
+	if s.big {
+		// The integers that overflowed may have come back into range.
+		hi, lo := s.hi, s.lo
+		if h, ok := wholeFloat(hi); ok {
+			if l, ok := wholeFloat(lo); ok {
+				if c, over := addOverflows(h, l); !over {
+					if c, over = addOverflows(c, s.i); !over {
+						return number{t: bson.TypeInt64, i: c}
+					}
+				}
+			}
+		}
+		return number{t: bson.TypeDouble, f: s.Double()}
+	}
+	if s.t != bson.TypeInt64 && s.i == int64(int32(s.i)) {
+		return number{t: bson.TypeInt32, i: s.i}
+	}
+	return number{t: bson.TypeInt64, i: s.i}
+}
+
+// Value is the sum in the widest type that was added.
+func (s *Sum) Value(env *Env) bson.RawValue { return s.number().value(env) }
+
+// Average is the sum over the count: a double, or a decimal when one was added; null when nothing was added.
+func (s *Sum) Average(env *Env) bson.RawValue {
+	if s.count == 0 {
+		return Null
+	}
+	if s.t == bson.TypeDecimal128 {
+		return env.Decimal(s.asDecimal().Quo(value.DecimalFromInt(s.count)))
+	}
+	return env.Double(s.Double() / float64(s.count))
+}

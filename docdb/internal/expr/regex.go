@@ -1,0 +1,3 @@
+package expr
+
+func regexOperators() []operator { return nil }
