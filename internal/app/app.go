@@ -155,7 +155,10 @@ type Filter struct {
 
 // Function is one JavaScript function.
 type Function struct {
+	// Source is the JavaScript file, or Entry when there is none.
 	Source
+	// Entry is where the configuration of the function stands, zero when it has none.
+	Entry             Source
 	Name              string // path below functions/ without .js, e.g. utils/add
 	Code              []byte // nil when the entry has no file; calls are then refused by name
 	Private           bool
@@ -202,7 +205,8 @@ type Endpoint struct {
 }
 
 // Webhook is an incoming webhook of an older layout (app-services.md §15). Its
-// code is a Function of the name "<service>/<name>" in App.WebhookFunctions form.
+// code is a private Function of the name "<service>/<name>", which is not among
+// App.Functions.
 type Webhook struct {
 	Endpoint
 	Service     string
@@ -294,13 +298,17 @@ func (a *App) Function(name string) *Function {
 	return nil
 }
 
-// DataSource returns the data source of that name, or nil. An app without any
-// data source has one implicitly, "mongodb-atlas" (real-apps.md §11, trap 11).
+// DataSource returns the data source of that name, or nil. The name
+// mongodb-atlas also stands for a lone data source of another name; an app that
+// declares none has one of that name (real-apps.md §11, trap 11).
 func (a *App) DataSource(name string) *DataSource {
 	for _, d := range a.DataSources {
 		if d.Name == name {
 			return d
 		}
+	}
+	if name == ImplicitDataSource && len(a.DataSources) == 1 {
+		return a.DataSources[0]
 	}
 	return nil
 }

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"strconv"
+
+	"regent/internal/app/jsonfile"
+)
+
+// readSettings reads regent.json. A value that the table refuses is an error:
+// the default in its place could be the less safe one.
+func (l *loader) readSettings() {
+	o := l.object("regent.json")
+	if o == nil {
+		return
+	}
+	values, _ := plain(o.node).(map[string]any)
+	table := SettingsTable()
+	for _, p := range table.Decode(&l.app.Settings, values, "$schema") {
+		src := Source{File: o.file, Path: "$"}
+		for _, key := range p.Path {
+			src.Path = jsonfile.Key(src.Path, key)
+		}
+		problem := src.Error("%s", p.Message)
+		problem.Allowed = p.Allowed
+		if p.Unknown {
+			problem.Severity = SeverityWarning
+			if near := nearest(p.Path[len(p.Path)-1], table.Names()); near != "" && len(p.Path) == 1 {
+				problem.Message += "; did you mean " + near + "?"
+				problem.Allowed = ""
+			}
+		}
+		l.add(l.located(problem))
+	}
+}
+
+// plain converts a value into what encoding/json would decode it to.
+func plain(n *jsonfile.Node) any {
+	switch n.Kind {
+	case jsonfile.Bool:
+		return n.Text == "true"
+	case jsonfile.Number:
+		f, _ := strconv.ParseFloat(n.Text, 64) // the reader has checked it
+		return f
+	case jsonfile.String:
+		return n.Text
+	case jsonfile.Array:
+		list := make([]any, len(n.Items))
+		for i := range n.Items {
+			list[i] = plain(&n.Items[i])
+		}
+		return list
+	case jsonfile.Object:
+		m := make(map[string]any, len(n.Members))
+		for i := range n.Members {
+			m[n.Members[i].Key] = plain(&n.Members[i].Value)
+		}
+		return m
+	}
+	return nil
+}
