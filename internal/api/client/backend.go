@@ -55,6 +55,10 @@ type Session struct {
 	ID       string
 	DeviceID string
 	User     *user.User
+
+	// Origin is the accounts service's own session; the API hands it back
+	// untouched.
+	Origin any
 }
 
 // APIKey is a user API key. Key is set in the answer to Create only.
