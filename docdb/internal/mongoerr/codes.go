@@ -123,6 +123,7 @@ const (
 	APIDeprecationError                      Code = 324
 	MechanismUnavailable                     Code = 334
 	UnsupportedOpQueryCommand                Code = 352
+	QueryFeatureNotAllowed                   Code = 224
 	CannotConvertIndexToUnique               Code = 359
 	CollectionUUIDMismatch                   Code = 361
 	SocketException                          Code = 9001
@@ -147,7 +148,7 @@ const (
 	UndefinedVariable   Code = 17276 // $$name that nothing defines
 	UnknownStage        Code = 40324 // an unknown pipeline stage
 	InvalidRegex        Code = 51091 // a regular expression that does not compile
-	RegexBadNul         Code = 51108 // bad options of a regular expression
+	RegexBadOptions     Code = 51108 // bad options of a regular expression
 	ProjectionCollision Code = 31249 // two projection paths, one a prefix of the other
 	ProjectionPrefix    Code = 31250 // the same, found in the other order
 	InclusionInExclude  Code = 31253 // {a: 0, b: 1}
@@ -155,6 +156,7 @@ const (
 )
 
 var names = map[Code]string{
+	QueryFeatureNotAllowed:                   "QueryFeatureNotAllowed",
 	InternalError:                            "InternalError",
 	BadValue:                                 "BadValue",
 	NoSuchKey:                                "NoSuchKey",

@@ -1,0 +1,138 @@
+package match
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/mongoerr"
+)
+
+func doc(t testing.TB, ejson string) bson.Raw {
+	t.Helper()
+	var d bson.D
+	if err := bson.UnmarshalExtJSON([]byte(ejson), false, &d); err != nil {
+		t.Fatalf("%s: %v", ejson, err)
+	}
+	b, err := bson.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestCases runs testdata/*.txt. A line "filter F" is followed by documents that it takes (yes) or not (no), by the error that
+// its compilation gives (error CODE TEXT), or by "position N DOC".
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m *Matcher
+		var failure error
+		var filter string
+		sc := bufio.NewScanner(f)
+		for n := 1; sc.Scan(); n++ {
+			verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
+			if verb == "" || verb[0] == '#' {
+				continue
+			}
+			fail := func(format string, args ...any) {
+				t.Helper()
+				t.Errorf("%s:%d: filter %s: "+format, append([]any{name, n, filter}, args...)...)
+			}
+			if verb == "filter" {
+				filter = arg
+				m, failure = Compile(doc(t, arg), Options{})
+				continue
+			}
+			if verb == "error" {
+				code, text, _ := strings.Cut(arg, " ")
+				e := mongoerr.As(failure)
+				if e == nil {
+					fail("no error, want %s", arg)
+				} else if strconv.Itoa(int(e.Code)) != code || (text != "" && e.Message != text) {
+					fail("error %d %s, want %s", e.Code, e.Message, arg)
+				}
+				continue
+			}
+			if failure != nil {
+				fail("%v", failure)
+				continue
+			}
+			switch verb {
+			case "yes", "no":
+				got, err := m.Match(doc(t, arg))
+				if err != nil || got != (verb == "yes") {
+					fail("%s gives %t, %v", arg, got, err)
+				}
+			case "position":
+				want, d, _ := strings.Cut(arg, " ")
+				ok, i, err := m.MatchPosition(doc(t, d))
+				if !ok || err != nil || strconv.Itoa(i) != want {
+					fail("%s gives %t at %d, %v; want %s", d, ok, i, err, want)
+				}
+			default:
+				t.Fatalf("%s:%d: unknown verb %q", name, n, verb)
+			}
+		}
+		f.Close()
+	}
+}
+
+func TestDepthIsBounded(t *testing.T) {
+	f := `{"a": 1}`
+	for range MaxDepth + 1 {
+		f = `{"$and": [` + f + `]}`
+	}
+	if _, err := Compile(doc(t, f), Options{}); mongoerr.CodeOf(err) != mongoerr.BadValue {
+		t.Fatal(err)
+	}
+}
+
+func TestSimpleFiltersDoNotAllocate(t *testing.T) {
+	d := doc(t, `{"_id": {"$oid": "000000000000000000000001"}, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
+	for _, f := range []string{
+		`{"a": 5}`, `{"a": {"$gt": 1, "$lt": 9}}`, `{"s": "text", "a": {"$in": [1, 5]}}`, `{"n.b": 3}`, `{"l": 3}`,
+		`{"$or": [{"a": 1}, {"s": {"$ne": "x"}}]}`, `{"s": {"$regularExpression": {"pattern": "^te", "options": ""}}}`,
+		`{"_id": {"$oid": "000000000000000000000001"}}`,
+	} {
+		m, err := Compile(doc(t, f), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := testing.AllocsPerRun(100, func() {
+			if ok, _ := m.Match(d); !ok {
+				t.Fatal(f)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", f, n)
+		}
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	d := doc(b, `{"_id": 1, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
+	for name, f := range map[string]string{"equal": `{"a": 5}`, "two": `{"a": {"$gt": 1}, "s": "text"}`, "dotted": `{"n.b": 3}`, "array": `{"l": 3}`} {
+		b.Run(name, func(b *testing.B) {
+			m, err := Compile(doc(b, f), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Match(d)
+			}
+		})
+	}
+}
