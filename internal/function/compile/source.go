@@ -1,0 +1,163 @@
+// Package compile turns the files of an app's functions, and the packages that
+// they name, into what the engine runs: syntax is checked with line and column,
+// newer syntax is translated only where the engine lacks it, packages are
+// bundled once for a deployment. It runs in a process of its own, because a
+// hostile text can end any parser's process.
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/file"
+	"github.com/dop251/goja/parser"
+	"github.com/evanw/esbuild/pkg/api"
+
+	"regent/internal/function/host"
+	"regent/internal/function/wire"
+)
+
+// MaxSource is the largest file of a function in bytes.
+const MaxSource = 4 << 20
+
+// MaxNesting is the deepest nesting of brackets that is handed to a parser.
+const MaxNesting = 1500
+
+// Source checks and translates the file of one function.
+func Source(m wire.CompileMessage) wire.CompiledMessage {
+	code := strings.TrimPrefix(string(m.Code), "\ufeff")
+	if len(code) > MaxSource {
+		return wire.CompiledMessage{Error: fmt.Sprintf("the file is larger than %d bytes", MaxSource)}
+	}
+	if line, ok := tooDeep(code); ok {
+		return wire.CompiledMessage{Error: fmt.Sprintf("brackets are nested deeper than %d levels", MaxNesting), Line: line}
+	}
+	if strings.HasPrefix(code, "#!") {
+		code = "//" + code[2:]
+	}
+	plain := blankComments(code)
+	out := wire.CompiledMessage{Code: code, Refs: references(plain), NoEntry: !entryPattern.MatchString(plain)}
+	if needsTranslation(plain) || !runs(m.File, code) {
+		return translate(m.File, code, out)
+	}
+	return out
+}
+
+var entryPattern = regexp.MustCompile(`\bexports\b|\bexport\s+default\b`)
+
+// runs reports whether the engine takes the code as it is.
+func runs(name, code string) bool {
+	tree, err := goja.Parse(name, code, parser.WithDisableSourceMaps)
+	if err != nil {
+		return false
+	}
+	if _, err := goja.CompileAST(tree, false); err != nil {
+		return false
+	}
+	_, err = host.CompileWrapped(name, code, "")
+	return err == nil
+}
+
+// needsTranslation finds what the engine parses but would run otherwise: nothing today.
+func needsTranslation(string) bool { return false }
+
+// lowered names the syntax that the engine lacks. A plain ES target would also
+// rewrite private members and object rest, which makes both many times slower
+// (docs/functions.md).
+var lowered = map[string]bool{
+	"for-await":                       false,
+	"async-generator":                 false,
+	"dynamic-import":                  false,
+	"import-meta":                     false,
+	"decorators":                      false,
+	"using":                           false,
+	"hashbang":                        false,
+	"regexp-unicode-property-escapes": true,
+}
+
+var modulePattern = regexp.MustCompile(`(?m)^\s*(import\b[^(]|export\b)`)
+
+func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage {
+	options := api.TransformOptions{
+		Loader:         api.LoaderJS,
+		Target:         api.ESNext,
+		Supported:      lowered,
+		Sourcefile:     name,
+		Sourcemap:      api.SourceMapExternal,
+		SourcesContent: api.SourcesContentExclude,
+		LogLevel:       api.LogLevelSilent,
+		Charset:        api.CharsetUTF8,
+	}
+	module := modulePattern.MatchString(code)
+	if module {
+		options.Format = api.FormatCommonJS
+	}
+	r := api.Transform(code, options)
+	if len(r.Errors) > 0 {
+		e := r.Errors[0]
+		out.Code = ""
+		out.Error = e.Text
+		if e.Location != nil {
+			out.Line, out.Column = e.Location.Line, e.Location.Column+1
+		}
+		return out
+	}
+	text := string(r.Code)
+	if module {
+		// esbuild's form of a module ends in module.exports.
+		text = "var module={get exports(){return exports},set exports(v){exports=v}};" + text
+	}
+	if _, err := host.CompileWrapped(name, text, string(r.Map)); err != nil {
+		out.Code = ""
+		out.Error, out.Line, out.Column = describe(err)
+		return out
+	}
+	out.Code, out.Map = text, string(r.Map)
+	return out
+}
+
+// describe takes a message and its place from the engine's error.
+func describe(err error) (text string, line, column int) {
+	var list parser.ErrorList
+	if errors.As(err, &list) && len(list) > 0 {
+		return list[0].Message, list[0].Position.Line, list[0].Position.Column
+	}
+	var one *parser.Error
+	if errors.As(err, &one) {
+		return one.Message, one.Position.Line, one.Position.Column
+	}
+	var syntax *goja.CompilerSyntaxError
+	if errors.As(err, &syntax) {
+		p := file.Position{}
+		if syntax.File != nil {
+			p = syntax.File.Position(syntax.Offset)
+		}
+		return syntax.Message, p.Line, p.Column
+	}
+	return err.Error(), 0, 0
+}
+
+// tooDeep counts brackets without regard to texts, so it may refuse a file that
+// holds thousands of opening brackets in texts, which no app does.
+func tooDeep(code string) (line int, deep bool) {
+	depth := 0
+	line = 1
+	for i := 0; i < len(code); i++ {
+		switch code[i] {
+		case '\n':
+			line++
+		case '(', '[', '{':
+			if depth++; depth > MaxNesting {
+				return line, true
+			}
+		case ')', ']', '}':
+			if depth > 0 {
+				depth--
+			}
+		}
+	}
+	return 0, false
+}

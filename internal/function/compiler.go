@@ -1,0 +1,151 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sort"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/app"
+	"regent/internal/function/compile"
+	"regent/internal/function/host"
+	"regent/internal/function/wire"
+)
+
+// compilerMemory is what a compiler process may use.
+const compilerMemory = 2 << 30
+
+// compiler is a running compiler process.
+type compiler struct {
+	cmd    *exec.Cmd
+	conn   *wire.Conn
+	stderr *tail
+}
+
+func startCompiler(cfg Config) (*compiler, error) {
+	c := &compiler{stderr: &tail{}}
+	var err error
+	if c.cmd, c.conn, err = spawn(cfg.Executable, compilerArgument, compilerMemory, c.stderr); err != nil {
+		return nil, err
+	}
+	f, err := c.conn.Receive()
+	if err != nil || f.Kind != wire.Ready {
+		c.close()
+		return nil, errors.Join(errors.New("the compiler process does not start"), err)
+	}
+	return c, nil
+}
+
+func (c *compiler) close() {
+	c.conn.Close()
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+}
+
+// ask sends one request and waits for its answer. The context ends the process.
+func (c *compiler) ask(ctx context.Context, kind wire.Kind, m, answer any) error {
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.cmd.Process.Kill()
+		c.conn.Close()
+	})
+	defer stop()
+	if err := c.conn.Send(wire.Frame{Kind: kind, Body: wire.Marshal(m)}); err != nil {
+		return err
+	}
+	f, err := c.conn.Receive()
+	if err != nil {
+		return err
+	}
+	return bson.Unmarshal(f.Body, answer)
+}
+
+// compileAll compiles every function of an app in a compiler process. A file
+// that ends the process is reported, and the others are compiled in another.
+func compileAll(ctx context.Context, cfg Config, a *app.App) (map[string]*wire.CompiledMessage, error) {
+	out := map[string]*wire.CompiledMessage{}
+	var c *compiler
+	defer func() {
+		if c != nil {
+			c.close()
+		}
+	}()
+	for _, f := range a.Functions {
+		if f.Code == nil {
+			continue
+		}
+		if c == nil {
+			var err error
+			if c, err = startCompiler(cfg); err != nil {
+				return out, err
+			}
+		}
+		answer := &wire.CompiledMessage{}
+		err := c.ask(ctx, wire.Compile, wire.CompileMessage{Name: f.Name, File: fileOf(f), Code: f.Code}, answer)
+		if err != nil {
+			if ctx.Err() != nil {
+				return out, ctx.Err()
+			}
+			c.close()
+			answer = &wire.CompiledMessage{Error: "the file ended the compiler: it nests too deeply (" + c.stderr.reason() + ")"}
+			c = nil
+		}
+		out[f.Name] = answer
+	}
+	return out, nil
+}
+
+// compileHere is compileAll without a process of its own, for a program that
+// cannot start one.
+func compileHere(a *app.App) map[string]*wire.CompiledMessage {
+	out := map[string]*wire.CompiledMessage{}
+	for _, f := range a.Functions {
+		if f.Code != nil {
+			m := compile.Source(wire.CompileMessage{Name: f.Name, File: fileOf(f), Code: f.Code})
+			out[f.Name] = &m
+		}
+	}
+	return out
+}
+
+// packagesOf lists the npm modules that the functions name.
+func packagesOf(compiled map[string]*wire.CompiledMessage) []string {
+	seen := map[string]bool{}
+	for _, c := range compiled {
+		for _, r := range c.Refs {
+			if r.Kind == "package" && len(r.Name) > 0 && r.Name[0] != '.' && r.Name[0] != '/' && !host.IsBuiltin(r.Name) {
+				seen[r.Name] = true
+			}
+		}
+	}
+	var names []string
+	for n := range seen {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// bundle bundles the named packages in a compiler process.
+func bundle(ctx context.Context, cfg Config, a *app.App, names []string) (wire.BundledMessage, error) {
+	var out wire.BundledMessage
+	dir, cleanup, err := packageFolder(a)
+	if err != nil {
+		return out, err
+	}
+	defer cleanup()
+	if dir == "" {
+		return out, nil
+	}
+	c, err := startCompiler(cfg)
+	if err != nil {
+		return out, err
+	}
+	defer c.close()
+	if err := c.ask(ctx, wire.Bundle, wire.BundleMessage{Dir: dir, Packages: names}, &out); err != nil {
+		return out, fmt.Errorf("%w (%s)", err, c.stderr.reason())
+	}
+	return out, nil
+}

@@ -1,0 +1,241 @@
+package function
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/app"
+	"regent/internal/caller"
+	"regent/internal/fault"
+	"regent/internal/function/wire"
+)
+
+// Execution is a finished execution, for the log.
+type Execution struct {
+	App       string
+	Function  string
+	Caller    caller.Caller // as whom it was called
+	System    bool          // ran as the system user
+	Started   time.Time
+	Duration  time.Duration
+	Arguments bson.RawValue // array; zero when disable_arg_logs is set
+	Lines     []Line        // console output
+	Err       error         // nil when it succeeded
+	Stack     string        // of the error, in the user's files
+}
+
+// Line is one line that a function wrote to its console.
+type Line struct {
+	Time  time.Time
+	Level string // info, warn, error, debug
+	Text  string
+}
+
+// execution is one call on its way through a host. It holds what the host must
+// not: on whose behalf the call runs.
+type execution struct {
+	runtime    *Runtime
+	deployment *Deployment
+	ctx        context.Context
+	name       string
+	caller     caller.Caller // the authenticated caller
+	args       bson.RawValue
+	mode       wire.Mode
+	script     string
+	started    time.Time
+
+	mu         sync.Mutex
+	identities []caller.Caller // by the number that the host uses; 0 is the call's own
+	lines      []Line
+	sessions   map[string]*transaction
+	flying     int
+}
+
+func (x *execution) timeLimit() time.Duration {
+	limit := x.runtime.cfg.Limits.Time
+	if deadline, ok := x.ctx.Deadline(); ok {
+		if left := time.Until(deadline); left < limit {
+			return max(left, 0)
+		}
+	}
+	return limit
+}
+
+// message is the body by which a host is given the call.
+func (x *execution) message(alone bool) []byte {
+	m := wire.CallMessage{
+		Deploy: x.deployment.id, Name: x.name, Args: x.args, Mode: x.mode, Script: x.script, Alone: alone,
+		System: x.identities[0].System, TimeMS: x.timeLimit().Milliseconds(),
+	}
+	if x.caller.User != nil {
+		m.User = userDocument(x.caller.User)
+	}
+	if x.caller.Request != nil {
+		m.Request = requestDocument(x.caller.Request)
+	}
+	return wire.Marshal(m)
+}
+
+// reset forgets what an attempt left that is repeated.
+func (x *execution) reset() {
+	x.end()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.identities = x.identities[:1]
+	x.lines = nil
+}
+
+// end releases what the call opened and left open.
+func (x *execution) end() {
+	x.abortTransactions()
+}
+
+func (x *execution) addLine(m wire.LogMessage) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.lines) <= x.runtime.cfg.Limits.ConsoleLines {
+		x.lines = append(x.lines, Line{Time: time.Now(), Level: m.Level, Text: m.Text})
+	}
+}
+
+// identity is the caller behind the number that a host gave.
+func (x *execution) identity(n int32) (caller.Caller, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n < 0 || int(n) >= len(x.identities) {
+		return caller.Caller{}, false
+	}
+	return x.identities[n], true
+}
+
+// operationFunc does what a host asks for.
+type operationFunc func(x *execution, ctx context.Context, as caller.Caller, m wire.OperationMessage) (bson.RawValue, error)
+
+var operationTable = map[string]operationFunc{
+	"data":  (*execution).data,
+	"enter": (*execution).enter,
+}
+
+// operation starts what a host asks for and gives the outcome to reply. An
+// error means that the host cannot be trusted any more.
+func (x *execution) operation(ctx context.Context, m wire.OperationMessage, reply func(bson.RawValue, *wire.Failure)) error {
+	as, ok := x.identity(m.As)
+	if !ok {
+		return fmt.Errorf("the host named an identity that the call does not have")
+	}
+	do := operationTable[m.Kind]
+	if do == nil {
+		reply(bson.RawValue{}, &wire.Failure{Name: "Error", Message: fmt.Sprintf("service '%s': %s services are not available in Regent", m.Service, m.Kind)})
+		return nil
+	}
+	x.mu.Lock()
+	x.flying++
+	tooMany := x.flying > 2*x.runtime.cfg.Limits.Operations+100
+	x.mu.Unlock()
+	if tooMany {
+		return fmt.Errorf("the host sent more operations at once than the limit")
+	}
+	ctx = context.WithValue(ctx, nestedKey{}, nesting(ctx)+1)
+	run := func() {
+		defer func() {
+			x.mu.Lock()
+			x.flying--
+			x.mu.Unlock()
+		}()
+		v, err := do(x, ctx, as, m)
+		if err != nil {
+			reply(bson.RawValue{}, failureOf(err))
+			return
+		}
+		reply(v, nil)
+	}
+	// The order in which a transaction's operations were asked for is kept.
+	if m.Kind == "data" && x.queueTransaction(m, run) {
+		return nil
+	}
+	go run()
+	return nil
+}
+
+// enter gives the host a number for the identity of an inner call whose
+// function has run-as settings of its own (app-services.md §4.2).
+func (x *execution) enter(ctx context.Context, as caller.Caller, m wire.OperationMessage) (bson.RawValue, error) {
+	f := x.deployment.app.Function(m.Action)
+	if f == nil {
+		return bson.RawValue{}, fault.New(fault.FunctionNotFound, "function not found: '%s'", m.Action)
+	}
+	who, err := x.deployment.identity(ctx, as, x.caller, f, bson.RawValue{})
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.identities) >= maxIdentities {
+		return bson.RawValue{}, fmt.Errorf("more than %d inner calls with run-as settings in one call", maxIdentities)
+	}
+	x.identities = append(x.identities, who)
+	raw := wire.Marshal(bson.D{{Key: "id", Value: int64(len(x.identities) - 1)}, {Key: "system", Value: who.System}})
+	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: raw}, nil
+}
+
+// maxIdentities bounds the inner calls with run-as settings of one call.
+const maxIdentities = 100_000
+
+// identity is as whom a function runs: its own settings win, else it inherits.
+// authenticated is the caller that context.user shows.
+func (d *Deployment) identity(ctx context.Context, inherited, authenticated caller.Caller, f *app.Function, args bson.RawValue) (caller.Caller, error) {
+	switch {
+	case f.RunAsSystem:
+		who := authenticated
+		who.System = true
+		return who, nil
+	case f.RunAsUserID != "":
+		return d.asUser(ctx, authenticated, f.RunAsUserID, f)
+	case f.RunAsUserIDScript != "":
+		v, err := d.runScript(ctx, authenticated, f, args)
+		if err != nil {
+			return caller.Caller{}, fmt.Errorf("run_as_user_id_script of function '%s': %w", f.Name, err)
+		}
+		if id, ok := v.StringValueOK(); ok && id != "" {
+			return d.asUser(ctx, authenticated, id, f)
+		}
+		if doc, ok := v.DocumentOK(); ok {
+			if system, _ := doc.Lookup("runAsSystem").BooleanOK(); system {
+				who := authenticated
+				who.System = true
+				return who, nil
+			}
+		}
+		return caller.Caller{}, fault.New(fault.FunctionExecutionError, "run_as_user_id_script of function '%s' must return a user id or {runAsSystem: true}", f.Name)
+	}
+	return inherited, nil
+}
+
+func (d *Deployment) asUser(ctx context.Context, authenticated caller.Caller, id string, f *app.Function) (caller.Caller, error) {
+	u, err := d.backend.User(ctx, id)
+	if err != nil {
+		return caller.Caller{}, err
+	}
+	if u == nil {
+		return caller.Caller{}, fault.New(fault.FunctionExecutionError, "function '%s' runs as user '%s', who does not exist", f.Name, id)
+	}
+	return caller.Caller{User: u, Request: authenticated.Request}, nil
+}
+
+func (d *Deployment) runScript(ctx context.Context, c caller.Caller, f *app.Function, args bson.RawValue) (bson.RawValue, error) {
+	x := d.execution(ctx, c, f.Name, args)
+	x.mode, x.script = wire.ModeScript, f.RunAsUserIDScript
+	defer x.end()
+	r, err := d.runtime.run(x)
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	if r.Failure != nil {
+		return bson.RawValue{}, errorOf(r.Failure)
+	}
+	return r.Value, nil
+}

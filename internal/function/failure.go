@@ -1,0 +1,61 @@
+package function
+
+import (
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"regent/internal/fault"
+	"regent/internal/function/wire"
+)
+
+// ScriptError is what a function threw: the cause of the *fault.Error that a
+// call returns, for the log.
+type ScriptError struct {
+	Name    string
+	Message string
+	Stack   string // in the user's own files
+}
+
+// Error gives the message.
+func (e *ScriptError) Error() string { return e.Message }
+
+// errorOf turns a call's failure into what a client may see (client-api.md §1.16.3).
+func errorOf(f *wire.Failure) error {
+	code := fault.FunctionExecutionError
+	switch fault.Code(f.Code) {
+	case fault.ExecutionTimeLimitExceeded, fault.FunctionNotFound, fault.FunctionSyntaxError:
+		code = fault.Code(f.Code)
+	}
+	return fault.New(code, "%s", f.Message).WithCause(&ScriptError{Name: f.Name, Message: f.Message, Stack: f.Stack})
+}
+
+// failureOf turns an operation's error into what the function sees.
+func failureOf(err error) *wire.Failure {
+	out := &wire.Failure{Name: "Error", Message: err.Error()}
+	var known *fault.Error
+	if errors.As(err, &known) {
+		out.Code = string(known.Code)
+	}
+	var command mongo.CommandError
+	var write mongo.WriteException
+	var bulk mongo.BulkWriteException
+	switch {
+	case errors.As(err, &command):
+		out.Name, out.Number = "MongoServerError", command.Code
+	case errors.As(err, &write):
+		out.Name = "MongoServerError"
+		if len(write.WriteErrors) > 0 {
+			out.Number = int32(write.WriteErrors[0].Code)
+		}
+	case errors.As(err, &bulk):
+		out.Name = "MongoBulkWriteError"
+		if len(bulk.WriteErrors) > 0 {
+			out.Number = int32(bulk.WriteErrors[0].Code)
+		}
+	case known == nil:
+		// Not meant for anybody outside; the function may still handle it.
+		out.Message = "internal error: " + out.Message
+	}
+	return out
+}

@@ -1,0 +1,91 @@
+package host
+
+import (
+	"github.com/dop251/goja"
+)
+
+// globalTable lists our globals: where each comes from. A realm carries those
+// that the code names; all of them, made on first use, when code could reach
+// them otherwise.
+var globalTable = map[string]globalSource{
+	"context":  {"", "context"},
+	"console":  {"console", "console"},
+	"EJSON":    {"ejson", "EJSON"},
+	"BSON":     {"bson", "BSON"},
+	"ObjectId": {"bson", "ObjectId"}, // some apps use it bare
+	"ObjectID": {"bson", "ObjectId"},
+
+	"setTimeout":     {"timers", "setTimeout"},
+	"clearTimeout":   {"timers", "clearTimeout"},
+	"setInterval":    {"timers", "setInterval"},
+	"clearInterval":  {"timers", "clearInterval"},
+	"setImmediate":   {"timers", "setImmediate"},
+	"clearImmediate": {"timers", "clearImmediate"},
+	"queueMicrotask": {"timers", "queueMicrotask"},
+}
+
+// globalSource is a module and its member; an empty module means Go.
+type globalSource struct {
+	module string
+	member string
+}
+
+// installGlobals defines the named globals that the realm lacks.
+func (r *realm) installGlobals(names []string, all bool) error {
+	if r.all {
+		return nil
+	}
+	return r.enter(func() {
+		if all {
+			r.all = true
+			for name, source := range globalTable {
+				if !r.have[name] {
+					r.defineLazy(name, source)
+				}
+			}
+			r.defineAliases()
+			return
+		}
+		for _, name := range names {
+			if r.have[name] {
+				continue
+			}
+			r.have[name] = true
+			v := r.global(globalTable[name])
+			if err := r.vm.GlobalObject().DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
+				panic(err)
+			}
+		}
+	})
+}
+
+func (r *realm) global(s globalSource) goja.Value {
+	if s.module == "" {
+		return r.context
+	}
+	return r.load(s.module).Get(s.member)
+}
+
+// defineLazy defines a global that is made when it is first read.
+func (r *realm) defineLazy(name string, s globalSource) {
+	g := r.vm.GlobalObject()
+	define := func(v goja.Value) {
+		_ = g.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+	get := r.vm.ToValue(func(goja.FunctionCall) goja.Value {
+		v := r.global(s)
+		define(v)
+		return v
+	})
+	set := r.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+		define(c.Argument(0))
+		return goja.Undefined()
+	})
+	_ = g.DefineAccessorProperty(name, get, set, goja.FLAG_TRUE, goja.FLAG_FALSE)
+}
+
+// defineAliases defines the names that packages use for the global object.
+func (r *realm) defineAliases() {
+	g := r.vm.GlobalObject()
+	_ = g.DefineDataProperty("global", g, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+}

@@ -1,0 +1,229 @@
+package host
+
+import (
+	"errors"
+
+	"github.com/dop251/goja"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/function/wire"
+)
+
+// realm is the JavaScript world of one call: nothing in it outlives the call or
+// is seen by another.
+//
+// Go is reachable from it only through native functions that our own modules
+// (js/) hold in closures; no Go value is ever wrapped as an object.
+type realm struct {
+	call *call
+	host *Host
+	dep  *deployment
+	vm   *goja.Runtime
+
+	loaded  map[string]*goja.Object // our modules by name
+	native  *goja.Object            // what they are given
+	require goja.Value
+	all     bool // every global is installed
+	have    map[string]bool
+	types   *typeMemory
+
+	bsonProtos map[*goja.Object]bsonClass
+	bsonOf     map[bsonClass]*goja.Object
+	cursor     *goja.Object // prototype of cursors once there is one
+	dateCtor   *goja.Object
+
+	context goja.Value // of the entry function
+}
+
+func newRealm(c *call, vm *goja.Runtime) *realm {
+	r := &realm{call: c, host: c.host, dep: c.dep, vm: vm, loaded: map[string]*goja.Object{}, have: map[string]bool{}, types: newTypeMemory()}
+	return r
+}
+
+// identity is on whose behalf a function runs. The number is known to the
+// server, which alone knows what it means.
+type identity struct {
+	id     int32
+	system bool
+}
+
+// invoke runs the called function until it returns.
+func (r *realm) invoke() (goja.Value, *wire.Failure) {
+	m := &r.call.msg
+	entry := identity{system: m.System}
+	var args []goja.Value
+	if m.Args.Type == bson.TypeArray {
+		var err error
+		if args, err = r.arguments(m.Args); err != nil {
+			return nil, &wire.Failure{Name: "Error", Message: "arguments: " + err.Error()}
+		}
+	}
+	if m.Mode == wire.ModeScript {
+		return r.invokeScript(entry, args)
+	}
+	fn, failure := r.export(m.Name, entry, true)
+	if failure != nil {
+		return nil, failure
+	}
+	if m.Mode == wire.ModeEndpoint {
+		return r.invokeEndpoint(fn, args)
+	}
+	v, err := fn(goja.Undefined(), args...)
+	if err != nil {
+		return nil, r.failure(err)
+	}
+	return v, nil
+}
+
+// export evaluates the file of a function and gives what it exports. Each
+// execution evaluates the file anew, as each call did in the original.
+func (r *realm) export(name string, who identity, entry bool) (goja.Callable, *wire.Failure) {
+	f := r.dep.functions[name]
+	if f == nil {
+		return nil, &wire.Failure{Name: "FunctionNotFound", Code: "FunctionNotFound", Message: "function not found: '" + name + "'"}
+	}
+	if f.source.Error != "" {
+		return nil, &wire.Failure{Name: "SyntaxError", Code: "FunctionSyntaxError", Message: f.source.Error}
+	}
+	program, err := f.compile()
+	if err != nil {
+		return nil, &wire.Failure{Name: "SyntaxError", Code: "FunctionSyntaxError", Message: err.Error()}
+	}
+	context := r.newContext(who)
+	if entry {
+		r.context = context
+	}
+	return r.evaluate(program, f.globals, f.all, context, name)
+}
+
+func (r *realm) evaluate(program *goja.Program, globals []string, all bool, context goja.Value, name string) (goja.Callable, *wire.Failure) {
+	if err := r.installGlobals(globals, all); err != nil {
+		return nil, r.failure(err)
+	}
+	v, err := r.vm.RunProgram(program)
+	if err != nil {
+		return nil, r.failure(err)
+	}
+	file, _ := goja.AssertFunction(v)
+	exports := goja.Value(r.vm.NewObject())
+	exported, err := file(r.vm.GlobalObject(), context, r.requireFunction(), exports)
+	if err != nil {
+		return nil, r.failure(err)
+	}
+	if fn, ok := callableExport(exported); ok {
+		return fn, nil
+	}
+	return nil, &wire.Failure{Name: "TypeError", Code: "FunctionInvalid", Message: "function '" + name + "' exports no function: assign one to exports, as in exports = async function(arg) { … }"}
+}
+
+// callableExport accepts a function, and the function that `exports` carries as
+// `default` after translation of ES module syntax.
+func callableExport(v goja.Value) (goja.Callable, bool) {
+	if fn, ok := goja.AssertFunction(v); ok {
+		return fn, true
+	}
+	if o, ok := v.(*goja.Object); ok {
+		if fn, ok := goja.AssertFunction(o.Get("default")); ok {
+			return fn, true
+		}
+	}
+	return nil, false
+}
+
+// invokeScript runs a run_as_user_id_script: a function file, or statements
+// whose last value counts.
+func (r *realm) invokeScript(who identity, args []goja.Value) (goja.Value, *wire.Failure) {
+	code := r.call.msg.Script
+	globals, all := mentionedGlobals(code)
+	r.context = r.newContext(who)
+	if program, err := CompileWrapped(r.call.msg.Name, code, ""); err == nil {
+		if fn, failure := r.evaluate(program, globals, all, r.context, r.call.msg.Name); failure == nil {
+			v, err := fn(goja.Undefined(), args...)
+			if err != nil {
+				return nil, r.failure(err)
+			}
+			return v, nil
+		} else if failure.Code != "FunctionInvalid" {
+			return nil, failure
+		}
+	}
+	if err := r.vm.Set("context", r.context); err != nil {
+		return nil, r.failure(err)
+	}
+	v, err := r.vm.RunScript(r.call.msg.Name, code)
+	if err != nil {
+		return nil, r.failure(err)
+	}
+	return v, nil
+}
+
+// execute is context.functions.execute: in this realm, by reference, and
+// synchronous when the callee is (real-apps.md §11, traps 1 and 2).
+func (r *realm) execute(who identity, name string, args []goja.Value) goja.Value {
+	f := r.dep.functions[name]
+	if f != nil && f.source.RunAs {
+		who = r.enterIdentity(who, name)
+	}
+	fn, failure := r.export(name, who, false)
+	if failure != nil {
+		panic(r.errorValue(failure))
+	}
+	v, err := fn(goja.Undefined(), args...)
+	if err != nil {
+		panic(err)
+	}
+	if p := asPromise(v); p != nil && p.State() == goja.PromiseStatePending {
+		r.call.execs = append(r.call.execs, p)
+	}
+	return v
+}
+
+// enterIdentity asks the server on whose behalf a callee with settings of its own runs.
+func (r *realm) enterIdentity(who identity, name string) identity {
+	v, failure := r.call.askNow(wire.OperationMessage{Kind: "enter", As: who.id, Action: name})
+	if failure != nil {
+		panic(r.errorValue(failure))
+	}
+	d, _ := v.DocumentOK()
+	id, _ := d.Lookup("id").AsInt64OK()
+	system, _ := d.Lookup("system").BooleanOK()
+	return identity{id: int32(id), system: system}
+}
+
+// enter runs f, which may call into JavaScript, from the event loop.
+func (r *realm) enter(f func()) (err error) {
+	defer func() {
+		switch x := recover().(type) {
+		case nil:
+		case *goja.InterruptedError:
+			err = x
+		case *goja.StackOverflowError:
+			err = x
+		case *goja.Exception:
+			err = x
+		default:
+			panic(x)
+		}
+	}()
+	f()
+	return nil
+}
+
+func asPromise(v goja.Value) *goja.Promise {
+	o, ok := v.(*goja.Object)
+	if !ok || o.ClassName() != "Promise" {
+		return nil
+	}
+	p, _ := o.Export().(*goja.Promise)
+	return p
+}
+
+// throwing runs f and gives what it throws.
+func (r *realm) throwing(f func()) error {
+	if ex := r.vm.Try(f); ex != nil {
+		return ex
+	}
+	return nil
+}
+
+var errNotDocument = errors.New("not an object")

@@ -1,0 +1,149 @@
+package host
+
+import (
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+)
+
+// builtinModules maps the name of a Node module to ours and, for those that are
+// there but cannot work, why.
+var builtinModules = map[string]string{}
+
+// bundleFile is the name of the packages' program in stacks when no source map
+// leads further.
+const bundleFile = "node_modules"
+
+// requireFunction is require() as functions and packages see it.
+func (r *realm) requireFunction() goja.Value {
+	if r.require == nil {
+		v := r.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+			name := c.Argument(0)
+			if !goja.IsString(name) {
+				panic(r.vm.NewTypeError("require: the name of a module must be a text"))
+			}
+			return r.requireModule(name.String())
+		})
+		r.require = v
+	}
+	return r.require
+}
+
+func (r *realm) requireModule(name string) goja.Value {
+	bare := strings.TrimSuffix(strings.TrimPrefix(name, "node:"), "/")
+	// A package that is installed wins over a built-in of the same name only
+	// when it was asked for with a slash, as in Node.
+	if module, ok := builtinModules[bare]; ok && !strings.HasSuffix(name, "/") {
+		m := r.load(module)
+		if d := m.Get("exports"); d != nil {
+			return d
+		}
+		return m
+	}
+	if v := r.requirePackage(strings.TrimSuffix(name, "/")); v != nil {
+		return v
+	}
+	ctor := r.vm.Get("Error")
+	text := "Cannot find module '" + name + "'"
+	switch {
+	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "/"):
+		text += ": functions share code through context.functions.execute, not through files"
+	default:
+		text += ": install it with `npm install " + packageOf(name) + "` in the app's functions folder"
+	}
+	o, err := r.vm.New(ctor, r.vm.ToValue(text))
+	if err != nil {
+		panic(err)
+	}
+	_ = o.Set("code", "MODULE_NOT_FOUND")
+	panic(o)
+}
+
+// packageOf is the package that a module belongs to.
+func packageOf(name string) string {
+	parts := strings.SplitN(name, "/", 3)
+	if strings.HasPrefix(name, "@") && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
+}
+
+// requirePackage gives a module of the bundle, nil when it is not in it. The
+// bundle is an object of functions, one for each module that code names.
+func (r *realm) requirePackage(name string) goja.Value {
+	if r.dep.msg.Bundle == "" {
+		return nil
+	}
+	bundle := r.loaded[bundleFile]
+	if bundle == nil {
+		program, err := r.dep.compileBundle()
+		if err != nil {
+			panic(r.vm.NewTypeError("the app's packages cannot be loaded: " + err.Error()))
+		}
+		// Packages look for what the platform offers in every way there is.
+		if err := r.installGlobals(nil, true); err != nil {
+			panic(err)
+		}
+		v, err := r.vm.RunProgram(program)
+		if err != nil {
+			panic(err)
+		}
+		fn, _ := goja.AssertFunction(v)
+		module := r.vm.NewObject()
+		_ = module.Set("exports", r.vm.NewObject())
+		if _, err := fn(r.vm.GlobalObject(), module, module.Get("exports"), r.requireFunction()); err != nil {
+			panic(err)
+		}
+		bundle, _ = module.Get("exports").(*goja.Object)
+		if bundle == nil {
+			panic(r.vm.NewTypeError("the app's packages cannot be loaded"))
+		}
+		r.loaded[bundleFile] = bundle
+	}
+	get, ok := goja.AssertFunction(bundle.Get(name))
+	if !ok {
+		return nil
+	}
+	v, err := get(goja.Undefined())
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (d *deployment) compileBundle() (*goja.Program, error) {
+	d.bundleOnce.Do(func() {
+		text := "(function(module,exports,require){" + d.msg.Bundle + "\n})"
+		options := []parser.Option{parser.WithDisableSourceMaps}
+		if d.msg.BundleMap != "" {
+			options = []parser.Option{parser.WithSourceMapLoader(func(string) ([]byte, error) { return []byte(d.msg.BundleMap), nil })}
+			text += "\n//# sourceMappingURL=" + mapName
+		}
+		tree, err := goja.Parse(bundleFile, text, options...)
+		if err != nil {
+			d.bundleErr = err
+			return
+		}
+		d.bundle, d.bundleErr = goja.CompileAST(tree, false)
+	})
+	return d.bundle, d.bundleErr
+}
+
+// IsBuiltin reports whether a name is one of Node's own modules.
+func IsBuiltin(name string) bool {
+	_, ok := builtinModules[strings.TrimPrefix(name, "node:")]
+	return ok
+}
+
+// BuiltinNames lists Node's own modules, with and without their prefix.
+func BuiltinNames() []string {
+	var names []string
+	for n := range builtinModules {
+		names = append(names, n, "node:"+n)
+	}
+	return names
+}
+
+// PackageOf is the package that a module name belongs to.
+func PackageOf(name string) string { return packageOf(name) }

@@ -1,0 +1,457 @@
+package host
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"regent/internal/function/wire"
+)
+
+// encoder turns JavaScript values into BSON.
+type encoder struct {
+	r *realm
+
+	// nulls makes undefined null, as values of documents that go to the
+	// database: a filter {owner: undefined} must not match everybody.
+	// Results keep it.
+	nulls bool
+	limit int
+
+	// arrays are the cursors that were read before encoding.
+	arrays map[*goja.Object]goja.Value
+}
+
+// result encodes what a function returned.
+func (r *realm) result(v goja.Value) (bson.RawValue, *wire.Failure) {
+	arrays, failure := r.materialise(v)
+	if failure != nil {
+		return bson.RawValue{}, failure
+	}
+	e := &encoder{r: r, limit: r.host.limits.Result, arrays: arrays}
+	var out bson.RawValue
+	err := r.throwing(func() {
+		var err error
+		if out, err = e.value(v); err != nil {
+			panic(r.errorValue(&wire.Failure{Name: "TypeError", Message: err.Error()}))
+		}
+	})
+	if err != nil {
+		return bson.RawValue{}, r.failure(err)
+	}
+	return out, nil
+}
+
+// value encodes a value that stands alone.
+func (e *encoder) value(v goja.Value) (bson.RawValue, error) {
+	doc, err := e.element(nil, "v", "", v, nil, 0)
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	if doc == nil { // a function
+		return bson.RawValue{Type: bson.TypeUndefined}, nil
+	}
+	element := bson.RawElement(doc)
+	return element.Value(), nil
+}
+
+// document encodes an object as a document.
+func (e *encoder) document(v goja.Value) (bson.Raw, error) {
+	o, ok := v.(*goja.Object)
+	if !ok {
+		return nil, errNotDocument
+	}
+	raw, err := e.object(nil, o, "", 0)
+	return bson.Raw(raw), err
+}
+
+// element appends v under key; a function appends nothing. typeKey is the name
+// under which numbers are looked up: the key, or the array's own key for its
+// elements. from is the source value at this place, nil when unknown.
+func (e *encoder) element(dst []byte, key, typeKey string, v goja.Value, from *bson.RawValue, depth int) ([]byte, error) {
+	if e.limit > 0 && len(dst) > e.limit {
+		return nil, fmt.Errorf("the value is larger than %d bytes (functions.max_result_bytes)", e.limit)
+	}
+	if v == nil || goja.IsUndefined(v) {
+		if e.nulls {
+			return bsoncore.AppendNullElement(dst, key), nil
+		}
+		return bsoncore.AppendUndefinedElement(dst, key), nil
+	}
+	if goja.IsNull(v) {
+		return bsoncore.AppendNullElement(dst, key), nil
+	}
+	if o, ok := v.(*goja.Object); ok {
+		return e.objectElement(dst, key, typeKey, o, depth)
+	}
+	if _, ok := v.(*goja.Symbol); ok {
+		return dst, nil
+	}
+	switch x := v.Export().(type) {
+	case string:
+		return bsoncore.AppendStringElement(dst, key, strings.ToValidUTF8(x, "\uFFFD")), nil
+	case bool:
+		return bsoncore.AppendBooleanElement(dst, key, x), nil
+	case int64:
+		return e.number(dst, key, typeKey, float64(x), from), nil
+	case float64:
+		return e.number(dst, key, typeKey, x, from), nil
+	case *big.Int:
+		if !x.IsInt64() {
+			return nil, errors.New("a BigInt beyond 64 bits has no BSON type: " + cutText(x.String(), 40))
+		}
+		return bsoncore.AppendInt64Element(dst, key, x.Int64()), nil
+	}
+	return nil, fmt.Errorf("a value of type %s has no BSON type", v.ExportType())
+}
+
+func (e *encoder) number(dst []byte, key, typeKey string, f float64, from *bson.RawValue) []byte {
+	kind := noNumber
+	if from != nil && unchanged(*from, f) {
+		kind = numberTypeOf(from.Type)
+	} else {
+		kind = e.r.types.choose(typeKey, f)
+	}
+	switch kind {
+	case int32Number:
+		return bsoncore.AppendInt32Element(dst, key, int32(f))
+	case int64Number:
+		return bsoncore.AppendInt64Element(dst, key, int64(f))
+	}
+	return bsoncore.AppendDoubleElement(dst, key, f)
+}
+
+func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object, depth int) ([]byte, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	if read, ok := e.arrays[o]; ok {
+		return e.element(dst, key, typeKey, read, nil, depth+1)
+	}
+	switch o.ClassName() {
+	case "Array":
+		start, dst := bsoncore.AppendArrayElementStart(dst, key)
+		dst, err := e.arrayItems(dst, o, typeKey, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		return bsoncore.AppendArrayEnd(dst, start)
+	case "Function", "AsyncFunction", "GeneratorFunction":
+		return dst, nil
+	case "Date":
+		if t, ok := o.Export().(time.Time); ok {
+			return bsoncore.AppendDateTimeElement(dst, key, t.UnixMilli()), nil
+		}
+		return bsoncore.AppendNullElement(dst, key), nil
+	case "RegExp":
+		flags := strings.Map(func(c rune) rune {
+			if strings.ContainsRune("imsu", c) {
+				return c
+			}
+			return -1
+		}, o.Get("flags").String())
+		return bsoncore.AppendRegexElement(dst, key, o.Get("source").String(), flags), nil
+	case "Number", "String", "Boolean":
+		if p, ok := o.Export().(goja.Value); ok {
+			return e.element(dst, key, typeKey, p, nil, depth+1)
+		}
+		switch x := o.Export().(type) {
+		case int64:
+			return e.number(dst, key, typeKey, float64(x), nil), nil
+		case float64:
+			return e.number(dst, key, typeKey, x, nil), nil
+		case string:
+			return bsoncore.AppendStringElement(dst, key, x), nil
+		case bool:
+			return bsoncore.AppendBooleanElement(dst, key, x), nil
+		}
+	}
+	if class := e.r.classOf(o); class != 0 {
+		return e.bsonElement(dst, key, class, o, depth)
+	}
+	if data, ok := e.r.bytesOf(o); ok {
+		return bsoncore.AppendBinaryElement(dst, key, 0, data), nil
+	}
+	header := bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, key)
+	return e.object(header, o, typeKey, depth+1)
+}
+
+// object appends o as a document.
+func (e *encoder) object(dst []byte, o *goja.Object, _ string, depth int) ([]byte, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	start, dst := bsoncore.AppendDocumentStart(dst)
+	source := newSourceReader(e.r.types.source(o))
+	for _, k := range o.Keys() {
+		if strings.IndexByte(k, 0) >= 0 {
+			return nil, fmt.Errorf("the key %q contains a zero byte", cutText(k, 40))
+		}
+		var err error
+		if dst, err = e.element(dst, k, k, o.Get(k), source.find(k), depth); err != nil {
+			return nil, err
+		}
+	}
+	return bsoncore.AppendDocumentEnd(dst, start)
+}
+
+func (e *encoder) arrayItems(dst []byte, o *goja.Object, typeKey string, depth int) ([]byte, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	n := o.Get("length").ToInteger()
+	if e.limit > 0 && n > int64(e.limit)/3 {
+		return nil, fmt.Errorf("an array of %d elements is larger than %d bytes (functions.max_result_bytes)", n, e.limit)
+	}
+	source := newSourceReader(e.r.types.source(o))
+	for i := int64(0); i < n; i++ {
+		k := strconv.FormatInt(i, 10)
+		before := len(dst)
+		var err error
+		if dst, err = e.element(dst, k, typeKey, o.Get(k), source.find(k), depth); err != nil {
+			return nil, err
+		}
+		if len(dst) == before { // a function: its place stays
+			dst = bsoncore.AppendNullElement(dst, k)
+		}
+	}
+	return dst, nil
+}
+
+func (r *realm) classOf(o *goja.Object) bsonClass {
+	if r.bsonProtos == nil {
+		return 0
+	}
+	p := o.Prototype()
+	if p == nil {
+		return 0
+	}
+	return r.bsonProtos[p]
+}
+
+var arrayBufferType = reflect.TypeFor[goja.ArrayBuffer]()
+
+// bytesOf gives the content of array buffers and of views on them. The slice is
+// the realm's memory: copy what is kept.
+func (r *realm) bytesOf(o *goja.Object) ([]byte, bool) {
+	switch t := o.ExportType(); {
+	case t == arrayBufferType:
+		b, ok := o.Export().(goja.ArrayBuffer)
+		return b.Bytes(), ok
+	case t != nil && t.Kind() == reflect.Slice && o.ClassName() == "Object":
+		var b []byte
+		err := r.vm.ExportTo(o, &b)
+		return b, err == nil
+	}
+	return nil, false
+}
+
+func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.Object, depth int) ([]byte, error) {
+	text := func(name string) string {
+		if v := o.Get(name); v != nil && !goja.IsUndefined(v) && !goja.IsNull(v) {
+			return v.String()
+		}
+		return ""
+	}
+	content := o.GetSymbol(e.r.host.raw)
+	switch class {
+	case classObjectID:
+		id, err := objectID(content)
+		if err != nil {
+			return nil, err
+		}
+		return bsoncore.AppendObjectIDElement(dst, key, id), nil
+	case classBinary:
+		data := []byte(nil)
+		if b, ok := o.Get("buffer").(*goja.Object); ok {
+			data, _ = e.r.bytesOf(b)
+		}
+		return bsoncore.AppendBinaryElement(dst, key, byte(o.Get("sub_type").ToInteger()), data), nil
+	case classLong:
+		n, ok := content.Export().(*big.Int)
+		if !ok || !n.IsInt64() {
+			return nil, errors.New("a damaged BSON.Long")
+		}
+		return bsoncore.AppendInt64Element(dst, key, n.Int64()), nil
+	case classInt32:
+		return bsoncore.AppendInt32Element(dst, key, int32(content.ToInteger())), nil
+	case classDouble:
+		return bsoncore.AppendDoubleElement(dst, key, content.ToFloat()), nil
+	case classDecimal128:
+		d, err := bson.ParseDecimal128(content.String())
+		if err != nil {
+			return nil, err
+		}
+		h, l := d.GetBytes()
+		return bsoncore.AppendDecimal128Element(dst, key, h, l), nil
+	case classRegExp:
+		return bsoncore.AppendRegexElement(dst, key, text("pattern"), text("options")), nil
+	case classTimestamp:
+		return bsoncore.AppendTimestampElement(dst, key, uint32(o.Get("t").ToInteger()), uint32(o.Get("i").ToInteger())), nil
+	case classMinKey:
+		return bsoncore.AppendMinKeyElement(dst, key), nil
+	case classMaxKey:
+		return bsoncore.AppendMaxKeyElement(dst, key), nil
+	case classCode:
+		if scope, ok := o.Get("scope").(*goja.Object); ok {
+			raw, err := e.object(nil, scope, "", depth+1)
+			if err != nil {
+				return nil, err
+			}
+			return bsoncore.AppendCodeWithScopeElement(dst, key, text("code"), raw), nil
+		}
+		return bsoncore.AppendJavaScriptElement(dst, key, text("code")), nil
+	case classSymbol:
+		return bsoncore.AppendSymbolElement(dst, key, text("value")), nil
+	case classDBPointer:
+		oid, _ := o.Get("oid").(*goja.Object)
+		if oid == nil {
+			return nil, errors.New("a damaged BSON.DBPointer")
+		}
+		id, err := objectID(oid.GetSymbol(e.r.host.raw))
+		if err != nil {
+			return nil, err
+		}
+		return bsoncore.AppendDBPointerElement(dst, key, text("namespace"), id), nil
+	case classDBRef:
+		header := bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, key)
+		start, out := bsoncore.AppendDocumentStart(header)
+		var err error
+		for _, k := range []string{"$ref", "$id", "$db"} {
+			if v := o.Get(k); v != nil && !goja.IsUndefined(v) {
+				if out, err = e.element(out, k, k, v, nil, depth+1); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return bsoncore.AppendDocumentEnd(out, start)
+	}
+	return nil, errors.New("unknown BSON class")
+}
+
+func objectID(content goja.Value) (id bson.ObjectID, err error) {
+	if content == nil {
+		return id, errors.New("a damaged BSON.ObjectId")
+	}
+	_, err = hex.Decode(id[:], []byte(content.String()))
+	return id, err
+}
+
+// sourceReader finds elements of a source document, fast when they are asked
+// for in its order.
+type sourceReader struct {
+	doc  bson.Raw
+	rest []byte
+	last bson.RawValue
+}
+
+func newSourceReader(doc bson.Raw) *sourceReader {
+	if doc == nil {
+		return nil
+	}
+	return &sourceReader{doc: doc, rest: doc[4 : len(doc)-1]}
+}
+
+func (s *sourceReader) find(key string) *bson.RawValue {
+	if s == nil {
+		return nil
+	}
+	if len(s.rest) > 0 {
+		element, rest, ok := bsoncore.ReadElement(s.rest)
+		if ok && string(element.KeyBytes()) == key {
+			s.rest = rest
+			v := element.Value()
+			s.last = bson.RawValue{Type: bson.Type(v.Type), Value: v.Data}
+			return &s.last
+		}
+	}
+	// Out of order: look through the document, and go on from there.
+	rest := []byte(s.doc[4 : len(s.doc)-1])
+	for len(rest) > 0 {
+		element, next, ok := bsoncore.ReadElement(rest)
+		if !ok {
+			return nil
+		}
+		if string(element.KeyBytes()) == key {
+			s.rest = next
+			v := element.Value()
+			s.last = bson.RawValue{Type: bson.Type(v.Type), Value: v.Data}
+			return &s.last
+		}
+		rest = next
+	}
+	return nil
+}
+
+// materialise reads the cursors that a result holds, at any depth: apps return
+// find() without toArray() (real-apps.md §11, trap 4).
+func (r *realm) materialise(v goja.Value) (map[*goja.Object]goja.Value, *wire.Failure) {
+	if r.cursor == nil {
+		return nil, nil
+	}
+	var found []*goja.Object
+	if err := r.throwing(func() { found = r.findCursors(v, nil, 0) }); err != nil {
+		return nil, r.failure(err)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	arrays := map[*goja.Object]goja.Value{}
+	for _, o := range found {
+		if _, ok := arrays[o]; ok {
+			continue
+		}
+		toArray, ok := goja.AssertFunction(o.Get("toArray"))
+		if !ok {
+			continue
+		}
+		p, err := toArray(o)
+		if err != nil {
+			return nil, r.failure(err)
+		}
+		read, failure := r.call.settle(p)
+		if failure != nil {
+			return nil, failure
+		}
+		arrays[o] = read
+	}
+	return arrays, nil
+}
+
+func (r *realm) findCursors(v goja.Value, found []*goja.Object, depth int) []*goja.Object {
+	o, ok := v.(*goja.Object)
+	if !ok || depth > maxDepth {
+		return found
+	}
+	if r.isCursor(o) {
+		return append(found, o)
+	}
+	switch o.ClassName() {
+	case "Array", "Object":
+		if r.classOf(o) != 0 {
+			return found
+		}
+		for _, k := range o.Keys() {
+			found = r.findCursors(o.Get(k), found, depth+1)
+		}
+	}
+	return found
+}
+
+func (r *realm) isCursor(o *goja.Object) bool {
+	for p := o.Prototype(); p != nil; p = p.Prototype() {
+		if p == r.cursor {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,141 @@
+package function
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"regent/internal/app"
+)
+
+// maxUnpacked bounds what an archive of packages unpacks to, in bytes
+// (functions.max_dependency_bytes), and maxUnpackedFiles its files.
+const (
+	maxUnpacked      = 500 << 20
+	maxUnpackedFiles = 100_000
+)
+
+// packageFolder gives the folder that holds the app's node_modules, unpacking
+// an archive into a temporary one; "" when the app has no packages.
+func packageFolder(a *app.App) (dir string, cleanup func(), err error) {
+	cleanup = func() {}
+	switch {
+	case a.Dependencies.Dir != "":
+		return filepath.Dir(a.Dependencies.Dir), cleanup, nil
+	case a.Dependencies.Archive != "":
+		dir, err = os.MkdirTemp("", "regent-packages-")
+		if err != nil {
+			return "", cleanup, err
+		}
+		cleanup = func() { os.RemoveAll(dir) }
+		if err := unpack(a.Dependencies.Archive, dir); err != nil {
+			cleanup()
+			return "", func() {}, fmt.Errorf("%s: %w", filepath.Base(a.Dependencies.Archive), err)
+		}
+		return dir, cleanup, nil
+	}
+	return "", cleanup, nil
+}
+
+func unpack(archive, dir string) error {
+	u := &unpacker{dir: dir, left: maxUnpacked, files: maxUnpackedFiles}
+	if strings.HasSuffix(archive, ".zip") {
+		z, err := zip.OpenReader(archive)
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		for _, f := range z.File {
+			if f.FileInfo().Mode()&os.ModeType != 0 {
+				continue // folders appear with their files; links are left out
+			}
+			r, err := f.Open()
+			if err != nil {
+				return err
+			}
+			err = u.file(f.Name, r)
+			r.Close()
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	var in io.Reader = r
+	if head, _ := r.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return err
+		}
+		in = z
+	}
+	t := tar.NewReader(in)
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := u.file(h.Name, t); err != nil {
+			return err
+		}
+	}
+}
+
+// unpacker writes an archive's files below node_modules of a folder.
+type unpacker struct {
+	dir    string
+	left   int64
+	files  int
+	begun  bool
+	prefix string // of every name, up to node_modules
+}
+
+func (u *unpacker) file(name string, r io.Reader) error {
+	name = path.Clean("/" + strings.ReplaceAll(name, `\`, "/"))
+	// The archive may begin at node_modules, above it or inside it; its first
+	// file tells.
+	if !u.begun {
+		u.begun = true
+		if i := strings.Index(name, "/node_modules/"); i >= 0 {
+			u.prefix = name[:i+len("/node_modules")]
+		}
+	}
+	name = strings.TrimPrefix(name, u.prefix)
+	if u.files--; u.files < 0 {
+		return fmt.Errorf("more than %d files", maxUnpackedFiles)
+	}
+	target := filepath.Join(u.dir, "node_modules", filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(target, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, io.LimitReader(r, u.left+1))
+	u.left -= n
+	if u.left < 0 {
+		err = fmt.Errorf("unpacks to more than %d bytes (functions.max_dependency_bytes)", int64(maxUnpacked))
+	}
+	return errors.Join(err, f.Close())
+}

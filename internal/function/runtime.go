@@ -1,0 +1,256 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"regent/internal/fault"
+	"regent/internal/function/wire"
+)
+
+// Runtime runs the functions of any number of apps in its function hosts.
+type Runtime struct {
+	cfg Config
+
+	places  chan struct{} // one for each call at once
+	waiting atomic.Int64
+	alone   chan struct{} // hosts for one call only
+	nextID  atomic.Uint64
+
+	mu     sync.Mutex
+	hosts  []*hostProcess
+	closed bool
+
+	starting sync.WaitGroup
+}
+
+// errNotPrepared is what a program gets that cannot start hosts.
+var errNotPrepared = errors.New("functions need function-host processes: call function.MaybeRunHost() first in main()")
+
+// Start returns a Runtime. Hosts start in the background.
+func Start(cfg Config) (*Runtime, error) {
+	if !prepared.Load() {
+		return nil, errNotPrepared
+	}
+	cfg = cfg.withDefaults()
+	if cfg.Executable == "" {
+		exe, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("function hosts: %w", err)
+		}
+		cfg.Executable = exe
+	}
+	r := &Runtime{cfg: cfg, places: make(chan struct{}, cfg.Limits.Concurrent), alone: make(chan struct{}, 2)}
+	r.starting.Add(1)
+	go func() {
+		defer r.starting.Done()
+		for range cfg.Hosts {
+			r.grow()
+		}
+	}()
+	return r, nil
+}
+
+// grow starts hosts until the configured number runs.
+func (r *Runtime) grow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || len(r.hosts) >= r.cfg.Hosts {
+		return
+	}
+	h, err := startHost(r.cfg, r.cfg.Logger)
+	if err != nil {
+		r.cfg.Logger.Error("function host does not start", "error", err)
+		return
+	}
+	r.hosts = append(r.hosts, h)
+}
+
+// Close ends all hosts; calls that run fail.
+func (r *Runtime) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	hosts := r.hosts
+	r.hosts = nil
+	r.mu.Unlock()
+	r.starting.Wait()
+	for _, h := range hosts {
+		h.kill(nil)
+		<-h.gone
+	}
+	return nil
+}
+
+// host gives the living host with the fewest calls, starting one when there is
+// room for another.
+func (r *Runtime) host() (*hostProcess, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errors.New("the server is shutting down")
+	}
+	living := r.hosts[:0]
+	var best *hostProcess
+	fewest := 0
+	for _, h := range r.hosts {
+		n, alive := h.running()
+		if !alive {
+			continue
+		}
+		living = append(living, h)
+		if best == nil || n < fewest {
+			best, fewest = h, n
+		}
+	}
+	r.hosts = living
+	if best == nil || fewest > 0 && len(r.hosts) < r.cfg.Hosts {
+		h, err := startHost(r.cfg, r.cfg.Logger)
+		if err != nil {
+			if best != nil {
+				return best, nil
+			}
+			return nil, err
+		}
+		r.hosts = append(r.hosts, h)
+		best = h
+	}
+	return best, nil
+}
+
+// nestedKey marks the context of work done for a function, so that functions
+// called from there need no further place and cannot nest without end.
+type nestedKey struct{}
+
+func nesting(ctx context.Context) int {
+	n, _ := ctx.Value(nestedKey{}).(int)
+	return n
+}
+
+// place waits for room to run a call.
+func (r *Runtime) place(ctx context.Context) (release func(), err error) {
+	if nesting(ctx) > 0 {
+		return func() {}, nil
+	}
+	select {
+	case r.places <- struct{}{}:
+		return func() { <-r.places }, nil
+	default:
+	}
+	if n := r.waiting.Add(1); n > int64(r.cfg.Limits.Waiting) {
+		r.waiting.Add(-1)
+		e := fault.New(fault.FunctionExecutionError, "too many function calls at once (functions.max_concurrent = %d, functions.max_waiting = %d)", r.cfg.Limits.Concurrent, r.cfg.Limits.Waiting).WithStatus(429)
+		e.RetryAfter = time.Second
+		return nil, e
+	}
+	defer r.waiting.Add(-1)
+	select {
+	case r.places <- struct{}{}:
+		return func() { <-r.places }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// run runs one call on a host and settles what became of it.
+func (r *Runtime) run(x *execution) (wire.ResultMessage, error) {
+	release, err := r.place(x.ctx)
+	if err != nil {
+		return wire.ResultMessage{}, err
+	}
+	defer release()
+	for attempt := 0; ; attempt++ {
+		h, done, err := r.hostFor(x, attempt > 0)
+		if err != nil {
+			return wire.ResultMessage{}, err
+		}
+		c := &pendingCall{id: r.nextID.Add(1), ctx: x.ctx, run: x, outcome: make(chan outcome, 1)}
+		if !h.begin(c, x.deployment, x.message(attempt > 0)) {
+			done()
+			if attempt < 5 {
+				continue
+			}
+			return wire.ResultMessage{}, errors.New("function hosts do not stay alive")
+		}
+		o := r.await(h, c, x)
+		done()
+		if !o.died && !o.result.Retry {
+			return o.result, nil
+		}
+		if c.sent.Load() {
+			return wire.ResultMessage{Failure: &wire.Failure{Name: "Error", Message: "the function was ended because its host process overran through another call; it had already begun to act and was not run again"}}, nil
+		}
+		if attempt >= 3 {
+			return wire.ResultMessage{Failure: &wire.Failure{Name: "Error", Message: "the function's host process died repeatedly"}}, nil
+		}
+		x.reset()
+	}
+}
+
+// hostFor gives a host: a shared one, or one of its own for a call that is run
+// again after a host died.
+func (r *Runtime) hostFor(x *execution, alone bool) (h *hostProcess, done func(), err error) {
+	if !alone {
+		h, err = r.host()
+		return h, func() {}, err
+	}
+	select {
+	case r.alone <- struct{}{}:
+	case <-x.ctx.Done():
+		return nil, nil, x.ctx.Err()
+	}
+	h, err = startHost(r.cfg, r.cfg.Logger)
+	if err != nil {
+		<-r.alone
+		return nil, nil, err
+	}
+	return h, func() {
+		h.kill(nil)
+		<-r.alone
+	}, nil
+}
+
+// await waits for a call's end. A host that does not stop a call in time is
+// killed: the engine cannot be interrupted inside one built-in function.
+func (r *Runtime) await(h *hostProcess, c *pendingCall, x *execution) outcome {
+	limit := x.timeLimit()
+	late := time.NewTimer(limit + grace)
+	defer late.Stop()
+	select {
+	case o := <-c.outcome:
+		return o
+	case <-x.ctx.Done():
+		_ = h.conn.Send(wire.Frame{Kind: wire.Cancel, Call: c.id})
+		stuck := time.NewTimer(grace)
+		defer stuck.Stop()
+		select {
+		case o := <-c.outcome:
+			if o.result.Failure == nil {
+				return o
+			}
+		case <-stuck.C:
+			h.kill(&verdict{call: c.id, err: &wire.Failure{Name: "Error", Message: "the caller has gone"}})
+			<-c.outcome
+		}
+		return outcome{result: wire.ResultMessage{Failure: &wire.Failure{Name: "Error", Message: "the caller has gone"}}}
+	case <-late.C:
+		r.cfg.Logger.Warn("function host killed", "reason", "a call did not stop at its time limit", "function", x.name, "limit", limit)
+		h.kill(&verdict{call: c.id, err: &wire.Failure{Name: "Error", Code: string(fault.ExecutionTimeLimitExceeded),
+			Message: fmt.Sprintf("execution time limit exceeded (functions.time_limit = %s)", r.cfg.Limits.Time)}})
+		return <-c.outcome
+	}
+}
+
+func contains(text string, parts ...string) bool {
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
