@@ -3,6 +3,7 @@ package function
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -115,9 +116,13 @@ func (x *execution) identity(n int32) (caller.Caller, bool) {
 // operationFunc does what a host asks for.
 type operationFunc func(x *execution, ctx context.Context, as caller.Caller, m wire.OperationMessage) (bson.RawValue, error)
 
-var operationTable = map[string]operationFunc{
-	"data":  (*execution).data,
-	"enter": (*execution).enter,
+// operationOf is the table of what hosts may ask for; a method because the
+// functions lead back to it.
+func (x *execution) operationOf(kind string) operationFunc {
+	return map[string]operationFunc{
+		"data":  (*execution).data,
+		"enter": (*execution).enter,
+	}[kind]
 }
 
 // operation starts what a host asks for and gives the outcome to reply. An
@@ -127,7 +132,7 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 	if !ok {
 		return fmt.Errorf("the host named an identity that the call does not have")
 	}
-	do := operationTable[m.Kind]
+	do := x.operationOf(m.Kind)
 	if do == nil {
 		reply(bson.RawValue{}, &wire.Failure{Name: "Error", Message: fmt.Sprintf("service '%s': %s services are not available in Regent", m.Service, m.Kind)})
 		return nil
@@ -145,6 +150,11 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 			x.mu.Lock()
 			x.flying--
 			x.mu.Unlock()
+			// What a function asks for must never end the server.
+			if p := recover(); p != nil {
+				x.runtime.cfg.Logger.Error("operation of a function failed", "function", x.name, "kind", m.Kind, "action", m.Action, "panic", p, "stack", string(debug.Stack()))
+				reply(bson.RawValue{}, &wire.Failure{Name: "Error", Message: "internal error in " + m.Kind + " " + m.Action})
+			}
 		}()
 		v, err := do(x, ctx, as, m)
 		if err != nil {

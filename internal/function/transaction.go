@@ -142,7 +142,7 @@ func without(doc bson.Raw, key string, value bson.RawValue) bson.Raw {
 	if err != nil {
 		return doc
 	}
-	var d bson.D
+	d := bson.D{}
 	for _, e := range elements {
 		if e.Key() != key {
 			d = append(d, bson.E{Key: e.Key(), Value: e.Value()})

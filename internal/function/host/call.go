@@ -155,6 +155,10 @@ func (c *call) run() (result wire.ResultMessage) {
 // settle waits for value if it is a promise.
 func (c *call) settle(value goja.Value) (goja.Value, *wire.Failure) {
 	for {
+		var err error
+		if value, err = c.realm.awaitable(value); err != nil {
+			return nil, c.realm.failure(err)
+		}
 		p := asPromise(value)
 		if p == nil {
 			return value, nil

@@ -245,15 +245,14 @@ func (r *realm) bsonFields(class bsonClass, pairs ...any) *goja.Object {
 
 func (r *realm) bsonPrototype(class bsonClass) *goja.Object {
 	if r.bsonOf == nil {
-		r.loadBSON()
+		r.load("bson")
 	}
 	return r.bsonOf[class]
 }
 
-// loadBSON loads the classes and remembers their prototypes, by which values
-// are recognised on their way out: what merely looks like one is not one.
-func (r *realm) loadBSON() {
-	m := r.load("bson")
+// learnBSON remembers the prototypes of the classes, by which values are
+// recognised on their way out: what merely looks like one is not one.
+func (r *realm) learnBSON(m *goja.Object) {
 	r.bsonOf = map[bsonClass]*goja.Object{}
 	r.bsonProtos = map[*goja.Object]bsonClass{}
 	for class, name := range bsonClassNames {

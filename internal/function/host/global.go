@@ -22,6 +22,10 @@ var globalTable = map[string]globalSource{
 	"setImmediate":   {"timers", "setImmediate"},
 	"clearImmediate": {"timers", "clearImmediate"},
 	"queueMicrotask": {"timers", "queueMicrotask"},
+
+	// Not globals: members that the engine lacks, defined by their module when
+	// code mentions them.
+	"asyncIterator": {"asynciterator", ""},
 }
 
 // globalSource is a module and its member; an empty module means Go.
@@ -29,6 +33,9 @@ type globalSource struct {
 	module string
 	member string
 }
+
+// patch reports whether the entry adds to the engine's own objects.
+func (s globalSource) patch() bool { return s.member == "" }
 
 // installGlobals defines the named globals that the realm lacks.
 func (r *realm) installGlobals(names []string, all bool) error {
@@ -39,7 +46,11 @@ func (r *realm) installGlobals(names []string, all bool) error {
 		if all {
 			r.all = true
 			for name, source := range globalTable {
-				if !r.have[name] {
+				switch {
+				case r.have[name]:
+				case source.patch():
+					r.load(source.module)
+				default:
 					r.defineLazy(name, source)
 				}
 			}
@@ -51,7 +62,12 @@ func (r *realm) installGlobals(names []string, all bool) error {
 				continue
 			}
 			r.have[name] = true
-			v := r.global(globalTable[name])
+			source := globalTable[name]
+			if source.patch() {
+				r.load(source.module)
+				continue
+			}
+			v := r.global(source)
 			if err := r.vm.GlobalObject().DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
 				panic(err)
 			}

@@ -137,14 +137,18 @@ func (h *Host) begin(f wire.Frame) {
 
 func (h *Host) finish(c *call, r wire.ResultMessage) {
 	r.RunUS = h.now().Sub(c.started).Microseconds()
+	if r.Value.Type == 0 {
+		r.Value = bson.RawValue{Type: bson.TypeNull}
+	}
 	body, err := bson.Marshal(r)
 	if err != nil {
-		body = wire.Marshal(wire.ResultMessage{Failure: &wire.Failure{Name: "InternalError", Message: "result: " + err.Error()}})
+		body = wire.Marshal(wire.ResultMessage{Value: bson.RawValue{Type: bson.TypeNull}, Failure: &wire.Failure{Name: "InternalError", Message: "result: " + err.Error()}})
 	}
 	err = h.conn.Send(wire.Frame{Kind: wire.Result, Call: c.id, Body: body})
 	if errors.Is(err, wire.ErrTooLarge) {
 		// Never silent: the caller would wait for its time limit.
 		_ = h.conn.Send(wire.Frame{Kind: wire.Result, Call: c.id, Body: wire.Marshal(wire.ResultMessage{
+			Value:   bson.RawValue{Type: bson.TypeNull},
 			Failure: &wire.Failure{Name: "RangeError", Message: "the function's result is too large: " + err.Error()}})})
 	}
 }

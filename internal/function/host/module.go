@@ -67,6 +67,9 @@ func (r *realm) load(name string) *goja.Object {
 	}
 	m := exports.(*goja.Object)
 	r.loaded[name] = m
+	if name == "bson" {
+		r.learnBSON(m)
+	}
 	return m
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"reflect"
 
 	"github.com/dop251/goja"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -209,14 +210,38 @@ func (r *realm) enter(f func()) (err error) {
 	return nil
 }
 
+var promiseType = reflect.TypeFor[*goja.Promise]()
+
 func asPromise(v goja.Value) *goja.Promise {
 	o, ok := v.(*goja.Object)
-	if !ok || o.ClassName() != "Promise" {
+	if !ok || o.ExportType() != promiseType {
 		return nil
 	}
 	p, _ := o.Export().(*goja.Promise)
 	return p
 }
+
+// awaitable gives the promise that a value is or, being a thenable, becomes.
+func (r *realm) awaitable(v goja.Value) (goja.Value, error) {
+	o, ok := v.(*goja.Object)
+	if !ok || asPromise(v) != nil || r.isCursorKnown(o) {
+		return v, nil
+	}
+	var then goja.Value
+	if err := r.throwing(func() { then = o.Get("then") }); err != nil {
+		return nil, err
+	}
+	if _, ok := goja.AssertFunction(then); !ok {
+		return v, nil
+	}
+	promise, resolve, _ := r.vm.NewPromise()
+	if err := resolve(v); err != nil {
+		return nil, err
+	}
+	return r.vm.ToValue(promise), nil
+}
+
+func (r *realm) isCursorKnown(o *goja.Object) bool { return r.cursor != nil && r.isCursor(o) }
 
 // throwing runs f and gives what it throws.
 func (r *realm) throwing(f func()) error {

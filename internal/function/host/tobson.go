@@ -160,20 +160,13 @@ func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object,
 			return -1
 		}, o.Get("flags").String())
 		return bsoncore.AppendRegexElement(dst, key, o.Get("source").String(), flags), nil
-	case "Number", "String", "Boolean":
-		if p, ok := o.Export().(goja.Value); ok {
-			return e.element(dst, key, typeKey, p, nil, depth+1)
-		}
-		switch x := o.Export().(type) {
-		case int64:
-			return e.number(dst, key, typeKey, float64(x), nil), nil
-		case float64:
-			return e.number(dst, key, typeKey, x, nil), nil
-		case string:
-			return bsoncore.AppendStringElement(dst, key, x), nil
-		case bool:
-			return bsoncore.AppendBooleanElement(dst, key, x), nil
-		}
+	case "Number":
+		return e.number(dst, key, typeKey, o.ToFloat(), nil), nil
+	case "String":
+		return bsoncore.AppendStringElement(dst, key, o.String()), nil
+	case "Boolean":
+		v, _ := o.Export().(bool)
+		return bsoncore.AppendBooleanElement(dst, key, v), nil
 	}
 	if class := e.r.classOf(o); class != 0 {
 		return e.bsonElement(dst, key, class, o, depth)

@@ -2,6 +2,8 @@
 // operation of the server's data service (client-api.md §1.17 and its further
 // actions); rules are applied there, for the identity that `operate` carries.
 
+var asyncIterator = Symbol.asyncIterator || Symbol.for('Symbol.asyncIterator');
+
 function present(o) {
   var out = {};
   for (var k in o) if (o[k] !== undefined && o[k] !== null) out[k] = o[k];
@@ -72,9 +74,9 @@ class Cursor {
   async close() { this.#items = Promise.resolve([]); }
   isExhausted() { return false; }
   toJSON() { return {}; }
-  [Symbol.asyncIterator]() {
+  [asyncIterator]() {
     var c = this;
-    return { next: async function () { var v = await c.next(); return { done: v === undefined, value: v }; }, return: async function () { return { done: true, value: undefined }; }, [Symbol.asyncIterator]() { return this; } };
+    return { next: async function () { var v = await c.next(); return { done: v === undefined, value: v }; }, return: async function () { return { done: true, value: undefined }; }, [asyncIterator]() { return this; } };
   }
 }
 native.cursorClass(Cursor.prototype);
