@@ -46,8 +46,9 @@ type StoredUser struct {
 	ID string `json:"id"`
 	// State is LoggedIn or LoggedOut; removed users are not kept.
 	State UserState `json:"state"`
-	// AccessToken and RefreshToken are the session, empty when logged out.
-	AccessToken  string `json:"access_token,omitempty"`
+	// AccessToken is the session's access token, empty when logged out.
+	AccessToken string `json:"access_token,omitempty"`
+	// RefreshToken is the session's refresh token, empty when logged out.
 	RefreshToken string `json:"refresh_token,omitempty"`
 	// DeviceID is the device of the session.
 	DeviceID string `json:"device_id,omitempty"`
