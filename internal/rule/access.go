@@ -1,0 +1,406 @@
+package rule
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/caller"
+)
+
+// Access is one caller's access to one namespace during one request. It must
+// not be shared between goroutines.
+type Access struct {
+	ns  *Namespace
+	env Env
+
+	// NoPushdown keeps roles out of queries: every document is judged here. The
+	// answers are the same; tests compare the two.
+	NoPushdown bool
+
+	Stats Stats
+}
+
+// Stats counts what an Access decided, for the request log.
+type Stats struct {
+	Documents int            // judged
+	Hidden    int            // left out
+	Stripped  int            // fields left out
+	Roles     map[string]int // documents by role
+}
+
+// Refusal says that a change is not permitted.
+type Refusal struct {
+	Operation string // insert, update, delete
+	Role      string // "" when no role applies
+	Reason    string
+}
+
+func (r *Refusal) Error() string { return r.Operation + " not permitted" }
+
+// Detail is the reason for logs and explanations; clients get Error.
+func (r *Refusal) Detail() string {
+	if r.Role == "" {
+		return r.Reason
+	}
+	return fmt.Sprintf("role %q: %s", r.Role, r.Reason)
+}
+
+// Access begins a request. trace may be nil.
+func (n *Namespace) Access(ctx context.Context, c caller.Caller, f Functions, trace *Trace) *Access {
+	return &Access{ns: n, env: Env{Caller: c, Functions: f, ctx: ctx, trace: trace}}
+}
+
+// WithContext replaces the context, for streams that outlive their beginning.
+// What %function returned is forgotten.
+func (a *Access) WithContext(ctx context.Context) {
+	a.env.ctx, a.env.calls, a.env.err = ctx, nil, nil
+}
+
+// Query is what rules add to a request's own query.
+type Query struct {
+	// Filters is the query of the filters that apply. It narrows reads and writes.
+	Filters bson.Raw
+
+	// Visible matches at least the documents that the caller may read, and is
+	// empty when that is not known.
+	Visible bson.Raw
+
+	None  bool // nothing is readable, whatever is stored
+	Exact bool // Visible matches exactly the documents that are readable
+	Whole bool // every readable document is readable as a whole
+
+	Update bool // every visible document may be changed in any way
+	Delete bool // every visible document may be deleted
+
+	Projections []bson.Raw // of the filters that apply
+}
+
+// Query evaluates filters and turns roles into a query as far as that is exact.
+func (a *Access) Query() (Query, error) {
+	q := Query{}
+	e := &a.env
+	for _, f := range a.ns.filters {
+		ok, err := f.apply.eval(e)
+		if e.trace != nil {
+			e.note("filter %q: apply_when is %t: %s", f.name, ok, f.apply)
+		}
+		if err != nil {
+			return q, err
+		}
+		if !ok {
+			continue
+		}
+		q.Filters = And(q.Filters, f.rendered(e))
+		if len(f.projection) > 5 {
+			q.Projections = append(q.Projections, f.projection)
+		}
+	}
+	if a.NoPushdown {
+		return q, nil
+	}
+	visible := nobody
+	earlier := everybody
+	q.Whole, q.Update, q.Delete = true, true, true
+	for _, r := range a.ns.roles {
+		applies := r.apply.node.query(e)
+		if applies.kind == pushNone {
+			continue
+		}
+		readable, whole := r.readableQuery(e)
+		q.Whole = q.Whole && whole
+		q.Update = q.Update && r.static(e, false)
+		q.Delete = q.Delete && r.static(e, true)
+		visible = or(visible, and(earlier, applies, readable))
+		if applies.kind == pushAll && applies.exact {
+			break
+		}
+		// Documents of a role that reads everything are visible already.
+		if readable.kind != pushAll || !readable.exact {
+			earlier = and(earlier, complement(applies))
+		}
+	}
+	if e.err != nil {
+		return q, e.err
+	}
+	q.None = visible.kind == pushNone
+	q.Exact = visible.exact
+	q.Visible = visible.query
+	if !q.Exact {
+		q.Update, q.Delete = false, false
+	}
+	return q, nil
+}
+
+// known evaluates an expression that does not look at documents.
+func (e *Env) known(x *Expr, absent bool) (value, ok bool) {
+	if x == nil {
+		return absent, true
+	}
+	if x.node.depends()&onDocument != 0 {
+		return false, false
+	}
+	return x.node.eval(e), true
+}
+
+func (e *Env) knownTrue(x *Expr, absent bool) bool {
+	v, ok := e.known(x, absent)
+	return v && ok
+}
+
+// static tells whether the role permits any update, or any delete, of every
+// document that it applies to.
+func (r *role) static(e *Env, deletion bool) bool {
+	if !e.knownTrue(r.filterW, true) || !e.knownTrue(r.write, false) {
+		return false
+	}
+	return !deletion || e.knownTrue(r.delete, true)
+}
+
+// readableQuery matches the documents that the role, where it applies, lets
+// read. whole says that they are readable as a whole.
+func (r *role) readableQuery(e *Env) (q pushed, whole bool) {
+	gate := everybody
+	if r.filter {
+		if r.filterR != nil {
+			gate = r.filterR.node.query(e)
+			if r.filterW != nil {
+				gate = or(gate, r.filterW.node.query(e))
+			}
+		}
+	}
+	write := nobody
+	if r.write != nil {
+		write = r.write.node.query(e)
+	}
+	if r.read != nil {
+		return and(gate, or(r.read.node.query(e), write)), true
+	}
+	if write.kind == pushAll && write.exact {
+		return gate, true
+	}
+	return and(gate, or(write, r.fields.visibleQuery(e))), false
+}
+
+// visibleQuery matches the documents of which field rules show something. Every
+// document has an _id.
+func (t *fieldTree) visibleQuery(e *Env) pushed {
+	read, write := t.addRead, t.addWrite
+	id := t.fields["_id"]
+	if id != nil {
+		read, write = id.read, id.write
+	}
+	if e.knownTrue(read, false) || e.knownTrue(write, false) {
+		return everybody
+	}
+	possible := func(x *Expr) bool { v, ok := e.known(x, false); return v || !ok }
+	if possible(t.addRead) || possible(t.addWrite) || anyReadable(t.fields, possible) {
+		return anything
+	}
+	return nobody
+}
+
+func anyReadable(fields map[string]*fieldRule, possible func(*Expr) bool) bool {
+	for _, f := range fields {
+		if possible(f.read) || possible(f.write) || anyReadable(f.nested, possible) {
+			return true
+		}
+	}
+	return false
+}
+
+// choose finds the role of the document in the environment: the first whose
+// apply_when is true.
+func (a *Access) choose() (*role, error) {
+	e := &a.env
+	for _, r := range a.ns.roles {
+		ok, err := r.apply.eval(e)
+		if err != nil {
+			return nil, err
+		}
+		if e.trace != nil {
+			e.note("role %q: apply_when is %t: %s", r.name, ok, r.apply)
+		}
+		if ok {
+			if a.Stats.Roles == nil && len(a.ns.roles) > 1 {
+				a.Stats.Roles = map[string]int{}
+			}
+			if a.Stats.Roles != nil {
+				a.Stats.Roles[r.name]++
+			}
+			return r, nil
+		}
+	}
+	e.note("no role applies")
+	return nil, nil
+}
+
+// stored puts a document into the environment as a read sees it.
+func (a *Access) stored(doc bson.Raw) {
+	a.env.Root, a.env.PrevRoot = doc, doc
+	a.env.This, a.env.Prev = document(doc), document(doc)
+}
+
+// Read gives what the caller may read of a stored document: the document
+// itself, a part of it, or nil for nothing.
+func (a *Access) Read(doc bson.Raw) (bson.Raw, error) { return a.read(doc, false) }
+
+// ReadSearched is Read for a document that $search found.
+func (a *Access) ReadSearched(doc bson.Raw) (bson.Raw, error) { return a.read(doc, true) }
+
+func (a *Access) read(doc bson.Raw, searched bool) (bson.Raw, error) {
+	a.stored(doc)
+	a.Stats.Documents++
+	r, err := a.choose()
+	if err != nil || r == nil {
+		a.Stats.Hidden++
+		return nil, err
+	}
+	return a.readAs(r, doc, searched)
+}
+
+func (a *Access) readAs(r *role, doc bson.Raw, searched bool) (bson.Raw, error) {
+	if searched {
+		if ok, err := a.env.optional(r.search, "search"); !ok || err != nil {
+			a.Stats.Hidden++
+			return nil, err
+		}
+	}
+	mode, err := r.readMode(&a.env)
+	switch {
+	case err != nil:
+		return nil, err
+	case mode == readWhole:
+		return doc, nil
+	case mode == readNothing:
+		a.Stats.Hidden++
+		return nil, nil
+	}
+	out, empty, err := r.fields.strip(make([]byte, 0, len(doc)), doc, &a.env, &a.Stats.Stripped)
+	if err != nil {
+		return nil, err
+	}
+	if empty {
+		a.Stats.Hidden++
+		return nil, nil
+	}
+	return out, nil
+}
+
+// Target is a stored document that a write matched.
+type Target struct {
+	Before bson.Raw // as stored
+	Shown  bson.Raw // what the caller may read of it; may be nil though it is writable
+	Whole  bool     // Shown is all of it
+	role   *role
+}
+
+// Match judges a stored document that a write's query found. ok is false when
+// the caller cannot see it, so that it does not match.
+func (a *Access) Match(doc bson.Raw) (t Target, ok bool, err error) {
+	a.stored(doc)
+	a.Stats.Documents++
+	r, err := a.choose()
+	if err != nil || r == nil {
+		a.Stats.Hidden++
+		return Target{}, false, err
+	}
+	t = Target{Before: doc, role: r}
+	if t.Shown, err = a.readAs(r, doc, false); err != nil {
+		return Target{}, false, err
+	}
+	if t.Shown != nil {
+		t.Whole = len(t.Shown) == len(doc) && &t.Shown[0] == &doc[0]
+		return t, true, nil
+	}
+	// Nothing to see, yet a field rule may let the caller write here.
+	if r.read == nil {
+		if pass, err := r.passesReadFilter(&a.env); err != nil || !pass {
+			return Target{}, false, err
+		}
+		ok, err = r.anyWritable(&a.env, a.ns.choices)
+	}
+	return t, ok, err
+}
+
+// Update judges a change of a matched document.
+func (a *Access) Update(t Target, after bson.Raw) error {
+	a.env.This, a.env.Prev = document(after), document(t.Before)
+	reason, err := t.role.update(&a.env, a.ns.choices, t.Before, after)
+	return refuse("update", t.role, reason, err)
+}
+
+// Delete judges removing a matched document.
+func (a *Access) Delete(t Target) error {
+	a.stored(t.Before)
+	reason, err := t.role.deletion(&a.env, a.ns.choices, t.Before)
+	return refuse("delete", t.role, reason, err)
+}
+
+// Insert judges a new document. generatedID says that the caller did not supply
+// its _id, which is then not held against the caller's field permissions.
+func (a *Access) Insert(doc bson.Raw, generatedID bool) error {
+	a.env.Root, a.env.PrevRoot = doc, nil
+	a.env.This, a.env.Prev = document(doc), bson.RawValue{}
+	a.Stats.Documents++
+	r, err := a.choose()
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		return &Refusal{Operation: "insert", Reason: "no role applies to the new document"}
+	}
+	skip := ""
+	if generatedID {
+		skip = "_id"
+	}
+	reason, err := r.insertion(&a.env, a.ns.choices, doc, skip)
+	return refuse("insert", r, reason, err)
+}
+
+func refuse(op string, r *role, reason string, err error) error {
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		return &Refusal{Operation: op, Role: r.name, Reason: reason}
+	}
+	return nil
+}
+
+// Validate judges a written document by the namespace's schema. before is nil
+// for inserts.
+func (a *Access) Validate(before, after bson.Raw) error {
+	if a.ns.schema == nil {
+		return nil
+	}
+	return a.ns.schema.Validate(&a.env, before, after)
+}
+
+// Namespace gives what governs the access.
+func (a *Access) Namespace() *Namespace { return a.ns }
+
+// Strict tells whether fields that nobody may read must not be asked for.
+func (n *Namespace) Strict() bool { return n.choices.StrictFilters }
+
+// MayRead tells whether some role could let somebody read a dotted path.
+func (n *Namespace) MayRead(path []string) bool {
+	for _, r := range n.roles {
+		if v, ok := r.apply.Constant(); ok && !v {
+			continue
+		}
+		if possible(r.read) || possible(r.write) || r.read == nil && r.fields.mayRead(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// WithoutDocument gives what may be told of events that carry no document: true
+// when the role that applies to every document does not depend on any and reads
+// documents as a whole.
+func (a *Access) WithoutDocument() (bool, error) {
+	q, err := a.Query()
+	return err == nil && q.Exact && q.Whole && !q.None && len(q.Visible) == 0 && len(q.Filters) == 0, err
+}
