@@ -2,6 +2,9 @@ package rule
 
 import (
 	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -219,4 +222,68 @@ func isNaN(v bson.RawValue) bool {
 		return v.Decimal128().IsNaN()
 	}
 	return false
+}
+
+// Unfolded gives the values that a dotted path reaches in a document, arrays at
+// its end unfolded once.
+func Unfolded(doc bson.Raw, path string) []bson.RawValue {
+	var out []bson.RawValue
+	for _, v := range gather(nil, document(doc), strings.Split(path, ".")) {
+		if v.Type != bson.TypeArray {
+			out = append(out, v)
+			continue
+		}
+		for it := newIter(v.Value); it.next(); {
+			out = append(out, it.value)
+		}
+	}
+	return out
+}
+
+// Distinct is a set of values under Equal.
+type Distinct struct {
+	exact  map[string]struct{}
+	others []bson.RawValue // documents, arrays and decimals, compared one by one
+}
+
+// Add puts a value into the set and tells whether it is new.
+func (s *Distinct) Add(v bson.RawValue) bool {
+	if s.exact == nil {
+		s.exact = map[string]struct{}{}
+	}
+	var key string
+	switch v.Type {
+	case bson.TypeInt32, bson.TypeInt64:
+		key = "n" + strconv.FormatInt(intOf(v), 10)
+	case bson.TypeDouble:
+		f := v.Double()
+		if f == math.Trunc(f) && math.Abs(f) < 1<<63 {
+			key = "n" + strconv.FormatInt(int64(f), 10)
+		} else {
+			key = "f" + strconv.FormatFloat(f, 'g', -1, 64)
+		}
+	case bson.TypeDecimal128, bson.TypeEmbeddedDocument, bson.TypeArray:
+		for _, o := range s.others {
+			if Equal(o, v) {
+				return false
+			}
+		}
+		s.others = append(s.others, v)
+		if v.Type != bson.TypeDecimal128 {
+			return true
+		}
+		d := exactOf(v)
+		if d.kind == finite && d.rat.IsInt() && d.rat.Num().IsInt64() {
+			key = "n" + d.rat.Num().String()
+		} else {
+			key = "d" + v.Decimal128().String()
+		}
+	default:
+		key = string([]byte{byte(v.Type)}) + string(v.Value)
+	}
+	if _, ok := s.exact[key]; ok {
+		return false
+	}
+	s.exact[key] = struct{}{}
+	return true
 }

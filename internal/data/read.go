@@ -1,0 +1,304 @@
+package data
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"regent/internal/rule"
+)
+
+// find answers with the documents as one array.
+func (r *request) find() (bson.RawValue, error) {
+	out := newList()
+	b := r.budget("the answer", r.s.limits.FindBytes)
+	err := r.each(r.args.limit, func(d bson.Raw) error {
+		if err := b.take(d); err != nil {
+			return err
+		}
+		out.document(d)
+		return nil
+	})
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	return out.end(), nil
+}
+
+func (r *request) findOne() (bson.RawValue, error) {
+	var found bson.Raw
+	err := r.each(1, func(d bson.Raw) error {
+		found = append(bson.Raw(nil), d...)
+		return nil
+	})
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	return documentOrNull(found), nil
+}
+
+// each calls yield with what the caller may read of the documents that match, at
+// most limit of them (0: all), projected. The document is valid during the call.
+func (r *request) each(limit int64, yield func(bson.Raw) error) error {
+	if err := r.checkRead(); err != nil {
+		return err
+	}
+	if r.query.None {
+		return nil
+	}
+	proj, simple, err := compileProjection(r.args.projection)
+	if err != nil {
+		return err
+	}
+	system := r.access == nil
+	inDatabase := system
+	if !simple && !system {
+		// The database computes it, which must not see more than the caller.
+		if !r.query.Exact || !r.query.Whole || len(r.query.Projections) > 0 {
+			return mongoFault("projections with operators or expressions are available only where roles grant whole documents by conditions that can be part of a query; use aggregate")
+		}
+		if err := checkFindProjection(r.args.projection); err != nil {
+			return err
+		}
+		inDatabase = true
+	}
+	if proj, err = r.roleProjections(proj); err != nil {
+		return err
+	}
+	ctx, _, err := r.session()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.timed(ctx)
+	defer cancel()
+	exact := system || r.query.Exact
+	skip := r.args.skip
+	filter := r.judged(r.args.query)
+	if exact && limit == 1 && !(inDatabase && !system) {
+		return r.first(ctx, filter, inDatabase, proj, yield)
+	}
+	opts := options.Find()
+	if exact {
+		opts.SetSkip(skip).SetLimit(limit)
+		skip = 0
+	}
+	if len(r.args.sort) > 5 {
+		opts.SetSort(r.args.sort)
+	}
+	if inDatabase && len(r.args.projection) > 5 {
+		opts.SetProjection(r.args.projection)
+	}
+	if len(r.args.collation) > 5 {
+		c, err := collationOf(r.args.collation)
+		if err != nil {
+			return err
+		}
+		opts.SetCollation(c)
+	}
+	if r.args.hint.Type != 0 {
+		opts.SetHint(r.args.hint)
+	}
+	cursor, err := r.coll.Find(ctx, filter, opts)
+	if err != nil {
+		return err
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	n := int64(0)
+	for cursor.Next(ctx) {
+		d := bson.Raw(cursor.Current)
+		if !inDatabase {
+			if d, err = r.access.Read(d); err != nil {
+				return err
+			}
+			if d == nil {
+				continue
+			}
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if d, err = projected(d, proj); err != nil {
+				return err
+			}
+		}
+		if err := yield(d); err != nil {
+			return err
+		}
+		if n++; limit > 0 && n == limit {
+			return nil
+		}
+	}
+	return cursor.Err()
+}
+
+// first is each for one document where the query alone finds it: one round trip,
+// no cursor.
+func (r *request) first(ctx context.Context, filter bson.Raw, inDatabase bool, proj []*projection, yield func(bson.Raw) error) error {
+	opts := options.FindOne()
+	if len(r.args.sort) > 5 {
+		opts.SetSort(r.args.sort)
+	}
+	if r.args.skip > 0 {
+		opts.SetSkip(r.args.skip)
+	}
+	if inDatabase && len(r.args.projection) > 5 {
+		opts.SetProjection(r.args.projection)
+	}
+	if len(r.args.collation) > 5 {
+		c, err := collationOf(r.args.collation)
+		if err != nil {
+			return err
+		}
+		opts.SetCollation(c)
+	}
+	if r.args.hint.Type != 0 {
+		opts.SetHint(r.args.hint)
+	}
+	d, err := r.coll.FindOne(ctx, filter, opts).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !inDatabase {
+		if d, err = r.access.Read(d); err != nil || d == nil {
+			return err
+		}
+		if d, err = projected(d, proj); err != nil {
+			return err
+		}
+	}
+	return yield(d)
+}
+
+// roleProjections puts the projections of filters before the request's own. All
+// of filters must be of one kind (app-services.md §5.2).
+func (r *request) roleProjections(own *projection) ([]*projection, error) {
+	var out []*projection
+	for _, d := range r.query.Projections {
+		p, simple, err := compileProjection(d)
+		if err != nil {
+			return nil, err
+		}
+		if !simple {
+			return nil, mongoFault("the projection of a filter must include or exclude fields")
+		}
+		if len(out) > 0 && p.exclude != out[0].exclude {
+			return nil, mongoFault("the projections of the filters that apply mix inclusion and exclusion")
+		}
+		out = append(out, p)
+	}
+	if own != nil {
+		out = append(out, own)
+	}
+	return out, nil
+}
+
+func projected(d bson.Raw, list []*projection) (bson.Raw, error) {
+	var err error
+	for _, p := range list {
+		if d, err = p.apply(d); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// checkFindProjection judges a user's projection that the database computes.
+func checkFindProjection(d bson.Raw) error {
+	elems, err := d.Elements()
+	if err != nil {
+		return invalid("the projection is not a valid document")
+	}
+	for _, e := range elems {
+		if sub, ok := e.Value().DocumentOK(); ok && operatorDocument(sub) && sub.Index(0).Key() == "$elemMatch" {
+			if q, ok := sub.Index(0).Value().DocumentOK(); ok {
+				if err := checkElemMatch(q, e.Key(), 0, nil); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if err := checkExpressions(e.Value(), 2); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count answers with a 64-bit integer, as SDKs cast it.
+func (r *request) count() (bson.RawValue, error) {
+	if err := r.checkRead(); err != nil {
+		return bson.RawValue{}, err
+	}
+	if r.query.None {
+		return int64Value(0), nil
+	}
+	if r.access == nil || r.query.Exact {
+		ctx, _, err := r.session()
+		if err != nil {
+			return bson.RawValue{}, err
+		}
+		ctx, cancel := r.timed(ctx)
+		defer cancel()
+		opts := options.Count()
+		if r.args.limit > 0 {
+			opts.SetLimit(r.args.limit)
+		}
+		if r.args.skip > 0 {
+			opts.SetSkip(r.args.skip)
+		}
+		if len(r.args.collation) > 5 {
+			c, err := collationOf(r.args.collation)
+			if err != nil {
+				return bson.RawValue{}, err
+			}
+			opts.SetCollation(c)
+		}
+		if r.args.hint.Type != 0 {
+			opts.SetHint(r.args.hint)
+		}
+		n, err := r.coll.CountDocuments(ctx, r.judged(r.args.query), opts)
+		return int64Value(n), err
+	}
+	n := int64(0)
+	r.args.projection, r.args.sort = nil, nil
+	err := r.each(r.args.limit, func(bson.Raw) error { n++; return nil })
+	return int64Value(n), err
+}
+
+// distinct answers with an array of values; arrays unfold once, as in MongoDB.
+func (r *request) distinct() (bson.RawValue, error) {
+	if r.args.key == "" {
+		return bson.RawValue{}, invalid("the argument \"key\" is missing")
+	}
+	r.args.projection, r.args.sort, r.args.limit, r.args.skip = nil, nil, 0, 0
+	values := rule.Distinct{}
+	out := newList()
+	b := r.budget("the answer", r.s.limits.FindBytes)
+	err := r.each(0, func(d bson.Raw) error {
+		for _, v := range rule.Unfolded(d, r.args.key) {
+			if !values.Add(v) {
+				continue
+			}
+			if err := b.take(bson.Raw(v.Value)); err != nil {
+				return err
+			}
+			out.value(v)
+		}
+		return nil
+	})
+	return out.end(), err
+}
+
+func collationOf(d bson.Raw) (*options.Collation, error) {
+	c := &options.Collation{}
+	if err := bson.Unmarshal(d, c); err != nil {
+		return nil, invalid("the collation is not valid: %v", err)
+	}
+	return c, nil
+}
