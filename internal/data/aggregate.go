@@ -28,6 +28,9 @@ func (r *request) aggregate() (bson.RawValue, error) {
 	if r.access == nil {
 		return r.pipeline(ctx, r.coll.Collection, stages)
 	}
+	if len(stages) > r.s.limits.PipelineStages {
+		return bson.RawValue{}, invalid("the pipeline has more than %d stages (user_pipeline_max_stages)", r.s.limits.PipelineStages)
+	}
 	paths, refused := r.strict()
 	if err := checkPipeline(stages, paths); err != nil {
 		return bson.RawValue{}, err

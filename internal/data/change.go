@@ -252,7 +252,7 @@ func (r *request) targets(ctx context.Context, query, sort bson.Raw, multi bool)
 	}
 	defer cursor.Close(context.WithoutCancel(ctx))
 	var out []rule.Target
-	b := r.budget("the set of documents to change", r.s.limits.FindBytes)
+	b := r.writeBudget("the set of documents to change")
 	for cursor.Next(ctx) {
 		d := append(bson.Raw(nil), cursor.Current...)
 		t, ok := rule.Target{Before: d, Shown: d, Whole: true}, true

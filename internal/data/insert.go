@@ -65,6 +65,9 @@ func (r *request) insertMany() (bson.RawValue, error) {
 	if len(given) == 0 {
 		return bson.RawValue{}, mongoFault("must provide at least one element in input slice")
 	}
+	if r.access != nil && len(given) > r.s.limits.WriteDocuments {
+		return bson.RawValue{}, invalid("more than %d documents (write_max_documents)", r.s.limits.WriteDocuments)
+	}
 	ids := newList()
 	docs := make([]bson.Raw, len(given))
 	for i, d := range given {

@@ -49,7 +49,7 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 	if r.query.None {
 		return nil
 	}
-	proj, simple, err := compileProjection(r.args.projection)
+	own, simple, err := compileProjection(r.args.projection)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,8 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 		}
 		inDatabase = true
 	}
-	if proj, err = r.roleProjections(proj); err != nil {
+	proj, err := r.roleProjections(own)
+	if err != nil {
 		return err
 	}
 	ctx, _, err := r.session()

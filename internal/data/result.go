@@ -81,23 +81,29 @@ func raw(v any) (bson.RawValue, error) {
 
 // budget counts documents against the request's limits.
 type budget struct {
-	limits    Limits
 	documents int
+	max       int
+	setting   string
 	bytes     int64
 	maxBytes  int64
 	what      string
 }
 
 func (r *request) budget(what string, maxBytes int64) *budget {
-	return &budget{limits: r.s.limits, what: what, maxBytes: maxBytes}
+	return &budget{max: r.s.limits.FindDocuments, setting: "find_limit", what: what, maxBytes: maxBytes}
+}
+
+// writeBudget is for the documents that one operation writes.
+func (r *request) writeBudget(what string) *budget {
+	return &budget{max: r.s.limits.WriteDocuments, setting: "write_max_documents", what: what, maxBytes: r.s.limits.FindBytes}
 }
 
 func (b *budget) take(d bson.Raw) error {
 	b.documents++
 	b.bytes += int64(len(d))
 	switch {
-	case b.documents > b.limits.FindDocuments:
-		return fault.New(fault.ReadSizeLimitExceeded, "%s has more than %d documents (find_limit): narrow the query or set a limit", b.what, b.limits.FindDocuments)
+	case b.documents > b.max:
+		return fault.New(fault.ReadSizeLimitExceeded, "%s has more than %d documents (%s): narrow the query or set a limit", b.what, b.max, b.setting)
 	case b.bytes > b.maxBytes:
 		return fault.New(fault.ReadSizeLimitExceeded, "%s has more than %d bytes: narrow the query or set a limit", b.what, b.maxBytes)
 	}

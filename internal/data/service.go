@@ -43,19 +43,45 @@ type Config struct {
 	NoPushdown bool
 }
 
-// Limits bound what one request may use. Zero fields take the defaults.
+// Limits bound what one request may use. Zero fields take the app's settings,
+// else the defaults.
 type Limits struct {
-	FindDocuments int   // documents in one answer or written by one operation; default 50,000 (find_limit)
+	FindDocuments  int           // documents in one answer; default 50,000 (find_limit)
+	WriteDocuments int           // documents that one operation of a user writes; default 50,000 (write_max_documents)
+	PipelineStages int           // stages of a user's pipeline; default 100 (user_pipeline_max_stages)
+	UserTime       time.Duration // one operation of a user; default 1 min (user_query_timeout)
+
 	FindBytes     int64 // bytes of them; default 64 MB
 	PipelineBytes int64 // bytes that enter a pipeline which runs on judged documents; default 15 MB
 	Attempts      int   // of a transaction that meets write conflicts; default 20
 	Transactions  int   // open at once in one function call; default 10
 	WatchBuffer   int   // events that a watcher may lag behind; default 1,000
 	WatchBytes    int64 // bytes of them; default 16 MB
-	Watchers      int   // of one app in this process; default 20,000
+	Watchers      int   // of one app in this process; default 10,000
+	UserWatchers  int   // of one session; default 100
 }
 
-func (l Limits) withDefaults() Limits {
+func (l Limits) withDefaults(a *app.App) Limits {
+	if a != nil {
+		s := &a.Settings
+		for _, x := range []struct {
+			to   *int
+			from int
+		}{
+			{&l.FindDocuments, s.FindLimit}, {&l.WriteDocuments, s.WriteMaxDocuments}, {&l.PipelineStages, s.UserPipelineMaxStages},
+			{&l.WatchBuffer, s.WatchBufferEvents}, {&l.Watchers, s.WatchMaxPerApp}, {&l.UserWatchers, s.WatchMaxPerSession},
+		} {
+			if *x.to <= 0 {
+				*x.to = x.from
+			}
+		}
+		if l.UserTime <= 0 {
+			l.UserTime = s.UserQueryTimeout
+		}
+		if l.WatchBytes <= 0 {
+			l.WatchBytes = int64(s.WatchBufferSize)
+		}
+	}
 	set := func(p *int, d int) {
 		if *p <= 0 {
 			*p = d
@@ -73,7 +99,13 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Transactions, 10)
 	set(&l.WatchBuffer, 1000)
 	set64(&l.WatchBytes, 16<<20)
-	set(&l.Watchers, 20_000)
+	set(&l.Watchers, 10_000)
+	set(&l.UserWatchers, 100)
+	set(&l.WriteDocuments, 50_000)
+	set(&l.PipelineStages, 100)
+	if l.UserTime <= 0 {
+		l.UserTime = time.Minute
+	}
 	return l
 }
 
@@ -92,7 +124,7 @@ type Service struct {
 
 // New returns a Service. Close ends its streams.
 func New(cfg Config) *Service {
-	s := &Service{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Logger, now: cfg.Now, collections: map[collectionKey]*collection{}}
+	s := &Service{cfg: cfg, limits: cfg.Limits.withDefaults(cfg.App), log: cfg.Logger, now: cfg.Now, collections: map[collectionKey]*collection{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -115,6 +147,11 @@ func (s *Service) Do(ctx context.Context, c caller.Caller, service, action strin
 	}
 	if a.system && !c.System {
 		return bson.RawValue{}, fault.New(fault.ServiceCommandNotFound, "the action %q is for system functions only", action)
+	}
+	if !c.System {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.limits.UserTime)
+		defer cancel()
 	}
 	r, err := s.request(ctx, c, service, action, arg, a)
 	if err != nil {

@@ -17,6 +17,10 @@ type Choices struct {
 
 	// NullAllowed lets optional fields of a schema be null.
 	NullAllowed bool
+
+	// FunctionCalls bounds the calls of %function during one operation; further
+	// ones are false. 0: 10,000.
+	FunctionCalls int
 }
 
 // DefaultChoices are the choices in force unless the app's settings differ.

@@ -24,6 +24,9 @@ const maxFunctionDepth = 4
 // maxRememberedCalls bounds the results of %function that one request keeps.
 const maxRememberedCalls = 1024
 
+// defaultFunctionCalls bounds the calls of %function in one operation.
+const defaultFunctionCalls = 10_000
+
 // Env is what an expression may look at. One Env serves one request; Root and
 // its neighbours change from document to document. It must not be shared
 // between goroutines.
@@ -49,7 +52,9 @@ type Env struct {
 	idents  bson.RawValue
 	request bson.RawValue
 	calls   map[string]bson.RawValue
-	scratch []bson.RawValue
+
+	callsLeft int
+	scratch   []bson.RawValue
 }
 
 // document wraps a raw document as a value; nil is a missing one.
@@ -169,6 +174,15 @@ func (e *Env) call(name string, args []bson.RawValue) (v bson.RawValue, ok bool)
 	depth, _ := e.ctx.Value(depthKey{}).(int)
 	if depth >= maxFunctionDepth {
 		e.note("%%function %q is false: rules call functions that call rules more than %d deep", name, maxFunctionDepth)
+		return bson.RawValue{}, false
+	}
+	if e.callsLeft--; e.callsLeft == -1 {
+		// Counted from the bound down; 0 at the start means the default.
+		e.callsLeft += defaultFunctionCalls
+	}
+	if e.callsLeft == 0 {
+		e.callsLeft = 1 // stays exhausted
+		e.note("%%function %q is false: too many calls in one operation (rule_function_max_calls)", name)
 		return bson.RawValue{}, false
 	}
 	v, err := e.Functions.Call(context.WithValue(e.ctx, depthKey{}, depth+1), e.Caller, name, args)
