@@ -35,6 +35,10 @@ type Config struct {
 	// could read the document. nil: never.
 	PreImages func(dataSource string) bool
 
+	// Refresh looks at a caller again, for streams that outlive what is known of
+	// their user (custom data). nil: as it was when the stream began.
+	Refresh func(ctx context.Context, c caller.Caller) (caller.Caller, error)
+
 	Logger *slog.Logger
 	Now    func() time.Time
 	Limits Limits

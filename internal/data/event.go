@@ -1,0 +1,202 @@
+package data
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"regent/internal/rule"
+)
+
+// judge gives the part of an event that the caller may see, nil for nothing
+// (choice "deletes in watch", rules-attacks.md 7).
+func (w *Stream) judge(ctx context.Context, e *changeEvent) (bson.Raw, error) {
+	if w.ids != nil && !w.wanted(e) {
+		return nil, nil
+	}
+	shown := e.raw
+	if w.access != nil {
+		if err := w.renew(ctx); err != nil {
+			return nil, err
+		}
+		var err error
+		switch e.op {
+		case "insert", "replace", "update":
+			shown, err = w.changeShown(e)
+		case "delete":
+			shown, err = w.deleteShown(e)
+		default: // drop, rename, dropDatabase, invalidate
+			shown, err = w.withoutDocument(e)
+		}
+		if err != nil || shown == nil {
+			return nil, err
+		}
+	}
+	if w.filter != nil {
+		ok, err := w.filter.Match(shown)
+		if err != nil || !ok {
+			return nil, err
+		}
+	}
+	return shown, nil
+}
+
+// wanted tells whether the event is about one of the asked-for documents.
+func (w *Stream) wanted(e *changeEvent) bool {
+	id, err := e.key.LookupErr("_id")
+	if err != nil {
+		return false
+	}
+	for _, want := range w.ids {
+		if rule.Equal(want, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutDocument shows events about which no document can be judged only to
+// those who read every document whatever it holds.
+func (w *Stream) withoutDocument(e *changeEvent) (bson.Raw, error) {
+	ok, err := w.access.WithoutDocument()
+	if !ok || err != nil {
+		return nil, err
+	}
+	return w.rebuild(e, nil, true)
+}
+
+// readable judges the stored document of an event by filters and roles.
+func (w *Stream) readable(doc bson.Raw) (bson.Raw, error) {
+	if w.narrow != nil {
+		if ok, err := w.narrow.Match(doc); err != nil || !ok {
+			return nil, err
+		}
+	}
+	return w.access.Read(doc)
+}
+
+func (w *Stream) changeShown(e *changeEvent) (bson.Raw, error) {
+	if e.full == nil {
+		// An update whose document has gone since.
+		return w.withoutDocument(e)
+	}
+	doc, err := w.readable(e.full)
+	if err != nil || doc == nil {
+		return nil, err
+	}
+	whole := len(doc) == len(e.full)
+	return w.rebuild(e, doc, whole)
+}
+
+func (w *Stream) deleteShown(e *changeEvent) (bson.Raw, error) {
+	if e.before == nil {
+		return w.withoutDocument(e)
+	}
+	doc, err := w.readable(e.before)
+	if err != nil || doc == nil {
+		return nil, err
+	}
+	return w.rebuild(e, doc, len(doc) == len(e.before))
+}
+
+// eventFields may be told to users. Not among them: lsid and txnNumber, which
+// are somebody else's session, pre-images, and what only servers need.
+var eventFields = map[string]bool{
+	"_id": true, "operationType": true, "clusterTime": true, "wallTime": true, "ns": true,
+}
+
+// rebuild gives the event with doc, what may be read of the document, in the
+// place of the whole one.
+func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool) (bson.Raw, error) {
+	index, dst := bsoncore.AppendDocumentStart(make([]byte, 0, len(e.raw)))
+	elems, err := e.raw.Elements()
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range elems {
+		switch key := x.Key(); {
+		case eventFields[key]:
+			dst = append(dst, x...)
+		case key == "documentKey":
+			if whole {
+				dst = append(dst, x...)
+				continue
+			}
+			// Only what the readable part shows anyway.
+			at, sub := bsoncore.AppendDocumentElementStart(dst, key)
+			if keys, err := e.key.Elements(); err == nil {
+				for _, k := range keys {
+					if v, err := doc.LookupErr(strings.Split(k.Key(), ".")...); err == nil && v.Equal(k.Value()) {
+						sub = append(sub, k...)
+					}
+				}
+			}
+			dst, _ = bsoncore.AppendDocumentEnd(sub, at)
+		case key == "fullDocument" && e.op != "delete":
+			if doc != nil {
+				dst = bsoncore.AppendDocumentElement(dst, key, bsoncore.Document(doc))
+			}
+		case key == "updateDescription":
+			if whole {
+				dst = append(dst, x...)
+				continue
+			}
+			d, ok := x.Value().DocumentOK()
+			if !ok {
+				continue
+			}
+			if dst, err = w.description(dst, d); err != nil {
+				return nil, err
+			}
+		}
+	}
+	dst, err = bsoncore.AppendDocumentEnd(dst, index)
+	return dst, err
+}
+
+// description appends the updateDescription without what may not be read.
+func (w *Stream) description(dst []byte, d bson.Raw) ([]byte, error) {
+	readable := func(path string) (bool, error) { return w.access.ReadablePath(strings.Split(path, ".")) }
+	index, dst := bsoncore.AppendDocumentElementStart(dst, "updateDescription")
+	at, dst := bsoncore.AppendDocumentElementStart(dst, "updatedFields")
+	if fields, ok := d.Lookup("updatedFields").DocumentOK(); ok {
+		elems, err := fields.Elements()
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range elems {
+			ok, err := readable(f.Key())
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				dst = append(dst, f...)
+			}
+		}
+	}
+	dst, _ = bsoncore.AppendDocumentEnd(dst, at)
+	removed := newList()
+	if list, ok := d.Lookup("removedFields").ArrayOK(); ok {
+		values, err := list.Values()
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range values {
+			name, isName := v.StringValueOK()
+			if !isName {
+				continue
+			}
+			ok, err := readable(name)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				removed.value(v)
+			}
+		}
+	}
+	dst = appendValue(dst, "removedFields", removed.end())
+	return bsoncore.AppendDocumentEnd(dst, index)
+}
