@@ -49,8 +49,8 @@ func (v value) at(p Problem) Problem {
 // string, list or false stands for "nothing" in old exports and is let pass.
 func (v value) object() *object {
 	n := v.node
-	if n.Kind == jsonfile.Object {
-		return &object{value: v}
+	if o := v.objectOnly(); o != nil {
+		return o
 	}
 	empty := n.Kind == jsonfile.Null || n.Kind == jsonfile.String && n.Text == "" ||
 		n.Kind == jsonfile.Array && len(n.Items) == 0 || n.Kind == jsonfile.Bool && n.Text == "false"
@@ -58,6 +58,14 @@ func (v value) object() *object {
 		v.warn("expected an object, found %s: ignored", n.Kind)
 	}
 	return nil
+}
+
+// objectOnly is object without a warning.
+func (v value) objectOnly() *object {
+	if v.node.Kind != jsonfile.Object {
+		return nil
+	}
+	return &object{value: v}
 }
 
 // text returns the value as a string; other scalars are converted.
@@ -184,27 +192,38 @@ func (o *object) rawText(key string) string {
 	return v.text()
 }
 
-// flag returns a boolean; "true" and "false" in quotes are accepted, "" is absent.
-func (o *object) flag(key string, def bool) bool {
+// flag returns a boolean, false when it is absent or cannot be understood.
+func (o *object) flag(key string) bool { return o.flagOr(key, false) }
+
+// closing is flag for a key that shuts something, such as disabled or private:
+// what cannot be understood is taken as true.
+func (o *object) closing(key string) bool { return o.flagOr(key, true) }
+
+// flagOr accepts "true", "false", 1 and 0 in quotes or without; "" and null are
+// absent, which is false.
+func (o *object) flagOr(key string, unclear bool) bool {
 	v, ok := o.get(key)
 	if !ok {
-		return def
+		return false
 	}
+	found := v.node.Kind.String()
+	b := unclear
 	switch v.node.Kind {
 	case jsonfile.Bool:
 		return v.node.Text == "true"
-	case jsonfile.String:
+	case jsonfile.String, jsonfile.Number:
+		found = strings.Replace(found, "a ", "the ", 1) + " " + strconv.Quote(v.node.Text)
 		switch strings.ToLower(strings.TrimSpace(v.node.Text)) {
 		case "":
-			return def
-		case "true", "false":
-			b := strings.EqualFold(strings.TrimSpace(v.node.Text), "true")
-			v.problem(SeverityWarning, "true, false", "expected a boolean, found the string "+strconv.Quote(v.node.Text)+": taken as "+strconv.FormatBool(b))
-			return b
+			return false
+		case "true", "1":
+			b = true
+		case "false", "0":
+			b = false
 		}
 	}
-	v.problem(SeverityWarning, "true, false", "expected a boolean, found "+v.node.Kind.String()+": taken as "+strconv.FormatBool(def))
-	return def
+	v.problem(SeverityWarning, "true, false", "expected a boolean, found "+found+": taken as "+strconv.FormatBool(b))
+	return b
 }
 
 // integer returns a whole number; one in quotes is accepted.

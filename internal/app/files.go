@@ -188,6 +188,9 @@ func (l *loader) jsonGraded(name string, severity Severity) (value, bool) {
 	}
 	l.docs[name] = doc
 	for _, n := range doc.Notes {
+		if n.Style && name == settingsFile {
+			continue // ours alone: no other tool will read it
+		}
 		p := Problem{Severity: SeverityWarning, File: name, Message: n.Message}
 		p.Line, p.Column = doc.Position(n.Offset)
 		l.add(p)

@@ -56,7 +56,6 @@ func Load(dir string, opts Options) (*App, []Problem, error) {
 	if root == nil {
 		return nil, l.sorted(), nil
 	}
-	l.readEnvironments(root)
 	l.readSecretsFile()
 
 	old := root.generation.old()

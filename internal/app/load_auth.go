@@ -78,7 +78,7 @@ func (l *loader) readProviders(old bool) {
 }
 
 func (l *loader) readProvider(o *object, key string) {
-	p := &Provider{Source: o.source(), Name: o.str("name"), Type: o.str("type"), Disabled: o.flag("disabled", false)}
+	p := &Provider{Source: o.source(), Name: o.str("name"), Type: o.str("type"), Disabled: o.closing("disabled")}
 	if p.Type == "" {
 		p.Type = key
 	}
@@ -127,7 +127,7 @@ func (l *loader) readProviderConfig(o *object, p *Provider, shape providerShape)
 	}
 	for _, key := range shape.flags {
 		if n := c.node.Get(key); n != nil {
-			b := c.flag(key, false)
+			b := c.flag(key)
 			*n = jsonfile.Node{Kind: jsonfile.Bool, Offset: n.Offset, Text: map[bool]string{true: "true", false: "false"}[b]}
 		} else {
 			c.get(key)
@@ -153,7 +153,7 @@ func (l *loader) readProviderConfig(o *object, p *Provider, shape providerShape)
 			continue
 		}
 		who := f.purpose
-		if p.Disabled || f.when != "" && !c.flag(f.when, false) {
+		if p.Disabled || f.when != "" && !c.flag(f.when) {
 			who = ""
 		}
 		l.refFunction(c.at(f.name), name, id, who, func(resolved string) { c.node.SetString(f.name, resolved) })
@@ -189,9 +189,9 @@ func (l *loader) checkProvider(o, c *object, p *Provider) {
 	switch {
 	case p.Type == "custom-function" && !has("authFunctionName") && !has("authFunctionId"):
 		o.warn("authFunctionName is not set: logging in with custom-function is refused")
-	case p.Type == "custom-token" && !(c != nil && c.flag("useJWKURI", false)) && len(p.SecretConfig["signingKeys"]) == 0:
+	case p.Type == "custom-token" && !(c != nil && c.flag("useJWKURI")) && len(p.SecretConfig["signingKeys"]) == 0:
 		o.warn("neither secret_config.signingKeys nor useJWKURI with jwkURI is set: logging in with custom-token is refused")
-	case p.Type == "custom-token" && c != nil && c.flag("useJWKURI", false) && !has("jwkURI"):
+	case p.Type == "custom-token" && c != nil && c.flag("useJWKURI") && !has("jwkURI"):
 		o.warn("useJWKURI is true and jwkURI is empty: logging in with custom-token is refused")
 	case strings.HasPrefix(p.Type, "oauth2-") && !has("clientId"):
 		o.warn("config.clientId is not set: logging in with %s is refused", p.Name)
@@ -210,7 +210,7 @@ func (l *loader) metadataFields(o *object) []MetadataField {
 		if m == nil {
 			continue
 		}
-		f := MetadataField{Required: m.flag("required", false), Name: m.str("name"), FieldName: m.str("field_name")}
+		f := MetadataField{Required: m.flag("required"), Name: m.str("name"), FieldName: m.str("field_name")}
 		m.done()
 		if f.Name == "" {
 			m.warn("a metadata field needs a name: ignored")
@@ -232,7 +232,7 @@ func (l *loader) readCustomUserData(r *root) {
 		return
 	}
 	c := &l.app.CustomUserData
-	c.Enabled = o.flag("enabled", false)
+	c.Enabled = o.flag("enabled")
 	c.Database = o.str("database_name")
 	c.Collection = o.str("collection_name")
 	c.UserIDField = o.str("user_id_field")

@@ -30,7 +30,7 @@ func (l *loader) readDataSources(old bool) {
 			continue // not JSON, which is an error already
 		default:
 			l.warn(dir, "the folder has no config.json: a data source %s of the type mongodb-atlas is assumed", name)
-			d = &DataSource{Source: Source{File: dir}, Name: name, Type: "mongodb-atlas"}
+			d = &DataSource{Source: Source{File: dir}, Name: name, Type: "mongodb-atlas", ReadPreference: "primary"}
 			l.addDataSource(d)
 		}
 		if d == nil {
@@ -179,7 +179,7 @@ func (l *loader) readRules(o *object, namespace string) *Rules {
 	r := &Rules{Source: o.source()}
 	names := map[string]bool{}
 	for _, v := range o.list("roles") {
-		role := v.object()
+		role := v.objectOnly()
 		if role == nil {
 			// The order of roles decides: leaving one out could grant more.
 			v.fail("expected a role, which is an object, found %s", v.node.Kind)
@@ -193,7 +193,7 @@ func (l *loader) readRules(o *object, namespace string) *Rules {
 		r.Roles = append(r.Roles, rl)
 	}
 	for _, v := range o.list("filters") {
-		filter := v.object()
+		filter := v.objectOnly()
 		if filter == nil {
 			// A filter narrows what users reach: without it they would reach more.
 			v.fail("expected a filter, which is an object, found %s", v.node.Kind)
@@ -242,7 +242,7 @@ func (l *loader) readRole(o *object) Role {
 	}
 	o.done()
 	if _, ok := o.get("apply_when"); !ok {
-		o.warn("the role %q has no apply_when, so it would never apply; {} applies always", r.Name)
+		o.warn("the role %q has no apply_when; write {} for a role that always applies", r.Name)
 	}
 	return r
 }

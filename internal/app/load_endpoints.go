@@ -44,7 +44,7 @@ func (l *loader) readEndpoints(old bool) {
 	}
 	for _, file := range files {
 		if o := l.object(file); o != nil {
-			l.app.DataAPI = &DataAPI{Source: o.source(), Disabled: o.flag("disabled", false), Config: o.document()}
+			l.app.DataAPI = &DataAPI{Source: o.source(), Disabled: o.closing("disabled"), Config: o.document()}
 			return
 		}
 	}
@@ -57,10 +57,10 @@ func (l *loader) readEndpoint(o *object) {
 		Method:              strings.ToUpper(o.oneOf("http_method", "GET", "POST", "PUT", "PATCH", "DELETE", "*", "ANY")),
 		SecretName:          o.str("secret_name"),
 		ReturnType:          o.oneOf("return_type", "JSON", "EJSON"),
-		RespondResult:       o.flag("respond_result", false),
-		FetchCustomUserData: o.flag("fetch_custom_user_data", false),
-		CreateUserOnAuth:    o.flag("create_user_on_auth", false),
-		Disabled:            o.flag("disabled", false),
+		RespondResult:       o.flag("respond_result"),
+		FetchCustomUserData: o.flag("fetch_custom_user_data"),
+		CreateUserOnAuth:    o.flag("create_user_on_auth"),
+		Disabled:            o.closing("disabled"),
 		CanEvaluate:         o.expr("can_evaluate"),
 	}
 	e.ValidationMethod = l.validationMethod(o, "validation_method", e)

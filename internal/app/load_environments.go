@@ -12,9 +12,12 @@ import (
 // readEnvironments reads the values of the active environment and makes them
 // replace the templates of every file that is read later (app-services.md §1.3, §7.3).
 func (l *loader) readEnvironments(r *root) {
+	if r.obj != nil {
+		l.app.Environment = r.obj.str("environment")
+	}
 	name := l.app.Environment
-	if name == "" {
-		name = "no-environment"
+	if name == "" || name == "none" || name == "no-environment" {
+		l.app.Environment, name = "", "no-environment"
 	}
 	file := path.Join("environments", path.Base(name)+".json")
 	l.app.EnvironmentValues = map[string]bson.RawValue{}

@@ -59,6 +59,7 @@ func (l *loader) readFunctionFolder(dir string) {
 func (l *loader) readFunctionList(sources []string) {
 	const file = "functions/config.json"
 	var entries []*Function
+	names := map[string]bool{}
 	listed, isList := l.json(file)
 	if isList {
 		for _, item := range listed.items() {
@@ -68,10 +69,15 @@ func (l *loader) readFunctionList(sources []string) {
 			}
 			f := l.readFunctionEntry(o)
 			f.Listed = true
-			if f.Name == "" {
+			switch {
+			case f.Name == "":
 				o.warn("the entry has no name: ignored")
 				continue
+			case names[f.Name]:
+				o.at("name").warn("a second entry of the name %s: ignored", f.Name)
+				continue
 			}
+			names[f.Name] = true
 			entries = append(entries, f)
 		}
 	}
@@ -103,7 +109,7 @@ func (l *loader) readFunctionList(sources []string) {
 		l.addFunction(f)
 	}
 	if !isList && len(sources) > 0 && !l.exists(file) {
-		l.warn(file, "the file is missing: all %d functions are loaded as private ones, which clients cannot call", len(sources))
+		l.warn(file, "the file is missing: every function is loaded as a private one, which clients cannot call")
 	}
 	for _, s := range sources {
 		if !free[s] {
@@ -150,10 +156,10 @@ func (l *loader) readFunctionEntry(o *object) *Function {
 		Source:            o.source(),
 		Entry:             o.source(),
 		Name:              strings.TrimSuffix(strings.TrimPrefix(o.str("name"), "/"), ".js"),
-		Private:           o.flag("private", false),
+		Private:           o.closing("private"),
 		CanEvaluate:       o.expr("can_evaluate"),
-		DisableArgLogs:    o.flag("disable_arg_logs", false),
-		RunAsSystem:       o.flag("run_as_system", false),
+		DisableArgLogs:    o.flag("disable_arg_logs"),
+		RunAsSystem:       o.flag("run_as_system"),
 		RunAsUserID:       o.str("run_as_user_id"),
 		RunAsUserIDScript: o.rawText("run_as_user_id_script_source"),
 	}

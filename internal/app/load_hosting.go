@@ -23,20 +23,21 @@ func (l *loader) readHosting(r *root) {
 	}
 	h := &Hosting{
 		Source:              o.source(),
-		Enabled:             o.flag("enabled", false),
+		Enabled:             o.flag("enabled"),
 		Dir:                 filepath.Join(l.dir, "hosting", "files"),
 		CustomDomain:        o.str("custom_domain"),
 		DefaultResponseCode: o.integer("default_response_code", 0),
 		DefaultErrorPath:    o.str("default_error_path"),
 		Attributes:          map[string]map[string]string{},
 	}
+	codeKey := "default_response_code"
 	if code := o.integer("default_error_code", 0); h.DefaultResponseCode == 0 {
-		h.DefaultResponseCode = code
+		codeKey, h.DefaultResponseCode = "default_error_code", code
 	}
 	o.ignore("app_default_domain", "custom_domain_status", "status", "disabled")
 	o.done()
 	if c := h.DefaultResponseCode; c != 0 && (c < 200 || c > 599) {
-		o.at("default_response_code").problem(SeverityWarning, "200 to 599", "not a status that a reply can have: ignored")
+		o.at(codeKey).problem(SeverityWarning, "200 to 599", "not a status that a reply can have: ignored")
 		h.DefaultResponseCode = 0
 	}
 	if h.DefaultErrorPath != "" {

@@ -56,6 +56,9 @@ func (l *loader) readRoot() *root {
 			continue
 		}
 		if obj := v.object(); obj != nil {
+			if v := obj.node.Get("config_version"); g.file == "config.json" && v != nil && len(v.Text) == 8 && v.Text >= "20210101" {
+				g.tree2018 = false
+			}
 			found = append(found, root{g, obj})
 		}
 	}
@@ -71,6 +74,7 @@ func (l *loader) readRoot() *root {
 		}
 	}
 	l.app.Layout = r.layout
+	l.readEnvironments(r)
 	if r.obj != nil {
 		l.readRootFields(r.obj)
 	}
@@ -139,17 +143,12 @@ func (l *loader) readRootFields(o *object) {
 	if a.Location = o.str("location"); a.Location == "" {
 		a.Location = locationOf(a.ProviderRegion)
 	}
-	switch env := o.str("environment"); env {
-	case "none", "no-environment":
-	default:
-		a.Environment = env
-	}
 	a.AllowedRequestOrigins = o.strs("allowed_request_origins")
 	if security := o.sub("security"); security != nil {
 		a.AllowedRequestOrigins = append(a.AllowedRequestOrigins, security.strs("allowed_request_origins")...)
 		security.done()
 	}
-	for _, key := range []string{"app_id", "custom_user_data_config", "hosting", "sync"} {
+	for _, key := range []string{"environment", "app_id", "custom_user_data_config", "hosting", "sync"} {
 		o.get(key)
 	}
 	o.ignore("config_version", "realm_config", "development_mode_enabled", "client_app_id", "group_id", "auth", "graphql")

@@ -151,10 +151,10 @@ func (l *loader) readWebhook(s *Service, dir, folder string) {
 	}
 	w.Endpoint = Endpoint{
 		Source:              o.source(),
-		RespondResult:       o.flag("respond_result", false),
-		FetchCustomUserData: o.flag("fetch_custom_user_data", false),
-		CreateUserOnAuth:    o.flag("create_user_on_auth", false),
-		Disabled:            o.flag("disabled", false),
+		RespondResult:       o.flag("respond_result"),
+		FetchCustomUserData: o.flag("fetch_custom_user_data"),
+		CreateUserOnAuth:    o.flag("create_user_on_auth"),
+		Disabled:            o.closing("disabled"),
 		CanEvaluate:         o.expr("can_evaluate"),
 		ReturnType:          "EJSON", // what webhooks always answered
 	}
@@ -162,7 +162,7 @@ func (l *loader) readWebhook(s *Service, dir, folder string) {
 		w.Method = opts.oneOf("httpMethod", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "ANY", "*")
 		w.ValidationMethod = l.validationMethod(opts, "validationMethod", &w.Endpoint)
 		w.Secret = opts.rawText("secret")
-		if opts.flag("secretAsQueryParam", false) && w.ValidationMethod == "" {
+		if opts.flag("secretAsQueryParam") && w.ValidationMethod == "" {
 			w.ValidationMethod = "SECRET_AS_QUERY_PARAM"
 		}
 		opts.done()
@@ -180,12 +180,12 @@ func (l *loader) readWebhook(s *Service, dir, folder string) {
 		Listed:            true,
 		Private:           true,
 		Name:              s.Name + "/" + w.Name,
-		DisableArgLogs:    o.flag("disable_arg_logs", false),
+		DisableArgLogs:    o.flag("disable_arg_logs"),
 		RunAsUserID:       o.str("run_as_user_id"),
 		RunAsUserIDScript: o.rawText("run_as_user_id_script_source"),
 	}
-	f.RunAsSystem = o.flag("run_as_system", false)
-	if asCaller := o.flag("run_as_authed_user", false); !asCaller && f.RunAsUserID == "" && f.RunAsUserIDScript == "" {
+	f.RunAsSystem = o.flag("run_as_system")
+	if asCaller := o.flag("run_as_authed_user"); !asCaller && f.RunAsUserID == "" && f.RunAsUserIDScript == "" {
 		f.RunAsSystem = true
 	}
 	o.ignore("private", "function_name", "url")

@@ -6,10 +6,13 @@ import (
 	"regent/internal/app/jsonfile"
 )
 
+// settingsFile holds Regent's own settings of an app.
+const settingsFile = "regent.json"
+
 // readSettings reads regent.json. A value that the table refuses is an error:
 // the default in its place could be the less safe one.
 func (l *loader) readSettings() {
-	o := l.object("regent.json")
+	o := l.object(settingsFile)
 	if o == nil {
 		return
 	}
@@ -24,9 +27,12 @@ func (l *loader) readSettings() {
 		problem.Allowed = p.Allowed
 		if p.Unknown {
 			problem.Severity = SeverityWarning
-			if near := nearest(p.Path[len(p.Path)-1], table.Names()); near != "" && len(p.Path) == 1 {
-				problem.Message += "; did you mean " + near + "?"
-				problem.Allowed = ""
+			if len(p.Path) == 1 {
+				// The whole table would be a screenful.
+				problem.Allowed = "see docs/configuration.md"
+				if near := nearest(p.Path[0], table.Names()); near != "" {
+					problem.Message += "; did you mean " + near + "?"
+				}
 			}
 		}
 		l.add(l.located(problem))

@@ -24,7 +24,7 @@ func (l *loader) readSync() {
 	s := l.syncConfigs[0]
 	l.app.Sync = s.obj.document()
 	permissions := s.obj.sub("permissions")
-	if permissions == nil {
+	if permissions == nil || s.obj.str("state") == "disabled" {
 		return
 	}
 	database := s.obj.str("database_name")
@@ -66,7 +66,7 @@ func (l *loader) syncRoles(o *object, key string) []Role {
 	var roles []Role
 	always, _ := (&jsonfile.Node{Kind: jsonfile.Bool, Text: "true"}).BSON()
 	for _, v := range o.list(key) {
-		role := v.object()
+		role := v.objectOnly()
 		if role == nil {
 			v.fail("expected a role, which is an object, found %s", v.node.Kind)
 			continue

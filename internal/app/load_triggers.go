@@ -13,12 +13,14 @@ func (l *loader) readTriggers() {
 			continue
 		}
 		t := &Trigger{Source: o.source(), Name: o.str("name"), Type: o.oneOf("type", "DATABASE", "AUTHENTICATION", "SCHEDULED"),
-			Disabled: o.flag("disabled", false), Config: emptyDocument()}
+			Disabled: o.closing("disabled"), Config: emptyDocument()}
 		if t.Name == "" {
 			t.Name = strings.TrimSuffix(f, ".json")
 		}
 		if t.Type == "" {
-			o.at("type").problem(SeverityWarning, "DATABASE, AUTHENTICATION, SCHEDULED", "the trigger "+t.Name+" has no known type: left out")
+			if o.str("type") == "" {
+				o.problem(SeverityWarning, "DATABASE, AUTHENTICATION, SCHEDULED", "the trigger "+t.Name+" has no type: left out")
+			}
 			continue
 		}
 		who := "the trigger " + t.Name
@@ -30,7 +32,7 @@ func (l *loader) readTriggers() {
 		if c := o.sub("config"); c != nil {
 			source, sourceID := c.str("service_name"), c.str("service_id")
 			if t.Type == "DATABASE" {
-				l.refSource(c.value, source, sourceID, who, func(name string) { c.node.SetString("service_name", name) })
+				l.refSource(c.at("service_name"), source, sourceID, who, func(name string) { c.node.SetString("service_name", name) })
 			}
 			l.later(func() { t.Config = c.document() })
 		}

@@ -10,7 +10,7 @@ func (l *loader) readValues() {
 		if o == nil {
 			continue
 		}
-		v := &Value{Source: o.source(), Name: o.str("name"), FromSecret: o.flag("from_secret", false), Private: o.flag("private", false)}
+		v := &Value{Source: o.source(), Name: o.str("name"), FromSecret: o.flag("from_secret"), Private: o.closing("private")}
 		if v.Name == "" {
 			v.Name = f[:len(f)-len(".json")]
 		}

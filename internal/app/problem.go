@@ -33,7 +33,7 @@ func (p Problem) String() string {
 		}
 	}
 	s += ": " + string(p.Severity) + ": "
-	if p.Path != "" {
+	if p.Path != "" && p.Path != "$" {
 		s += p.Path + ": "
 	}
 	s += p.Message

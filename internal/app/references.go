@@ -16,7 +16,7 @@ func (l *loader) later(f func()) { l.deferred = append(l.deferred, f) }
 
 func (l *loader) resolveReferences() {
 	if len(l.app.DataSources) == 0 {
-		l.app.DataSources = []*DataSource{{Name: ImplicitDataSource, Type: "mongodb-atlas"}}
+		l.app.DataSources = []*DataSource{{Name: ImplicitDataSource, Type: "mongodb-atlas", ReadPreference: "primary"}}
 	}
 	for _, f := range l.deferred {
 		f()
@@ -128,7 +128,7 @@ func (l *loader) checkRelationship(rels *object) {
 		}
 		ref := o.str("ref")
 		key := o.str("foreign_key")
-		o.flag("is_list", false)
+		o.flag("is_list")
 		o.str("source_key")
 		o.done()
 		if key == "" {

@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // Unserved names what the directory asks for and this server does not do yet,
@@ -59,7 +61,10 @@ func unservedGraphQL(a *App) string {
 	if a.GraphQL == nil || len(a.GraphQL.Resolvers) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("GraphQL with %d custom resolvers", len(a.GraphQL.Resolvers))
+	return "GraphQL, " + names("custom resolver", a.GraphQL.Resolvers, func(r bson.Raw) (string, bool) {
+		name, _ := r.Lookup("field_name").StringValueOK()
+		return name, true
+	})
 }
 
 func unservedServices(a *App) string {

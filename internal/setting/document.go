@@ -152,6 +152,9 @@ func DurationText(d time.Duration) string {
 			return strconv.FormatInt(int64(d/u.size), 10) + u.name
 		}
 	}
+	if d == 0 {
+		return "0"
+	}
 	return d.String()
 }
 

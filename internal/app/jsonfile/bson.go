@@ -116,7 +116,7 @@ func extended(n *Node) (bson.RawValue, error) {
 	if err != nil {
 		return v, err
 	}
-	// A pattern with U+0000 has no form in BSON; the driver writes it all the same.
+	// Everything that leaves this package is valid BSON, whatever the reader let pass.
 	_, whole := bsoncore.AppendDocumentStart(nil)
 	whole = bsoncore.AppendValueElement(whole, "v", bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
 	return v, bson.Raw(endDocument(whole, 0)).Validate()

@@ -84,6 +84,7 @@ func (n *Node) SetString(key, text string) {
 type Note struct {
 	Offset  int
 	Message string
+	Style   bool // a comment or a comma: no more than a matter of taste
 }
 
 // Document is a file that was read.

@@ -80,7 +80,7 @@ func (p *parser) failAt(offset int, format string, args ...any) error {
 func (p *parser) note(offset int, sort, format string, args ...any) {
 	if !p.noted[sort] {
 		p.noted[sort] = true
-		p.notes = append(p.notes, Note{offset, fmt.Sprintf(format, args...)})
+		p.notes = append(p.notes, Note{offset, fmt.Sprintf(format, args...), sort != "twice"})
 	}
 }
 
