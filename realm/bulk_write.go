@@ -87,7 +87,9 @@ func bulkUpdate(name string, filter, update any, upsert bool, arrayFilters []any
 
 // BulkWriteOptions are for [Collection.BulkWrite].
 type BulkWriteOptions struct {
-	Unordered bool // go on after an operation that fails
+	// Unordered asks to go on after an operation that fails. Regent makes a
+	// user's operations all or nothing, whatever is asked.
+	Unordered bool
 }
 
 // BulkWriteResult is the result of [Collection.BulkWrite].
@@ -97,6 +99,16 @@ type BulkWriteResult struct {
 	ModifiedCount int64 `bson:"modifiedCount"` // documents that an update changed
 	DeletedCount  int64 `bson:"deletedCount"`  // documents deleted
 	UpsertedCount int64 `bson:"upsertedCount"` // documents inserted by upserts
+	// InsertedIDs are the _id of the inserted documents, in order.
+	InsertedIDs []any `bson:"insertedIds"`
+	// UpsertedIDs are the _id of the documents inserted by upserts.
+	UpsertedIDs []BulkUpsert `bson:"upsertedIds"`
+}
+
+// BulkUpsert is a document that an upsert of a bulk write inserted.
+type BulkUpsert struct {
+	Index int `bson:"index"` // position of the operation
+	ID    any `bson:"_id"`   // the document's _id
 }
 
 // BulkWrite makes several changes in one request. It is an extension of

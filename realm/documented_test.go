@@ -99,3 +99,60 @@ func checkDocumented(t *testing.T, dir string) {
 		t.Errorf("nothing found in %s", dir)
 	}
 }
+
+// TestEveryEntryPointHasAnExample: example_test.go uses each exported function
+// and method of the package.
+func TestEveryEntryPointHasAnExample(t *testing.T) {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, "example_test.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			used[s.Sel.Name] = true
+		}
+		return true
+	})
+	// Called by fmt, errors and encoding/json, not by name.
+	for _, name := range []string{"Error", "String", "GoString", "Is", "Unwrap", "MarshalJSON"} {
+		used[name] = true
+	}
+	packages, err := parser.ParseDir(set, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range packages["realm"].Files {
+		for _, decl := range f.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || !fn.Name.IsExported() || fn.Recv != nil && !exportedReceiver(fn) {
+				continue
+			}
+			n++
+			if !used[fn.Name.Name] {
+				t.Errorf("%s: no example uses %s", set.Position(fn.Pos()), fn.Name.Name)
+			}
+		}
+	}
+	if n < 100 {
+		t.Errorf("found only %d exported functions and methods", n)
+	}
+}
+
+func exportedReceiver(fn *ast.FuncDecl) bool {
+	typ := fn.Recv.List[0].Type
+	for {
+		switch x := typ.(type) {
+		case *ast.StarExpr:
+			typ = x.X
+		case *ast.IndexExpr:
+			typ = x.X
+		case *ast.Ident:
+			return x.IsExported()
+		default:
+			return false
+		}
+	}
+}

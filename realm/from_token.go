@@ -7,9 +7,10 @@ import (
 	"net/http"
 )
 
-// probeName is a function name that no app can have. Calling it tells whether
-// a token is good for the app without running anything.
-const probeName = "realm-go/verify"
+// probeName is a function name that no app can have: names consist of letters,
+// digits, underscores, hyphens and slashes. Calling it tells whether a token is
+// good for the app without running anything.
+const probeName = "realm-go: is this token good?"
 
 // UserFromToken returns the user that an access token belongs to, for a server
 // that receives the tokens of its own clients and acts as these users. No

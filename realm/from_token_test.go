@@ -16,7 +16,7 @@ func tokenServer(t *testing.T) *server {
 	s.handle(functionsCall, func(w http.ResponseWriter, r *http.Request) {
 		rep := s.answer(r, "/app/"+appID+"/functions/call", nil)
 		if rep.status == 200 {
-			rep = refused(404, "FunctionNotFound", "function not found: 'realm-go/verify'")
+			rep = refused(404, "FunctionNotFound", "function not found: '…'")
 		}
 		rep.write(w)
 	})

@@ -2,11 +2,19 @@ package realm_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
+
+// exampleServer is started by the first example that runs.
+var exampleServer = sync.OnceValue(newExampleServer)
+
+// address is where the examples' server listens.
+func address() string { return exampleServer().URL }
 
 // TestMain ends with a check that no goroutine is left, and is also the other
 // process of TestFileStorageTwoProcesses.
@@ -18,7 +26,19 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(closing{m})
+}
+
+// closing runs the tests and stops the examples' server before goroutines are
+// counted.
+type closing struct{ *testing.M }
+
+func (c closing) Run() int {
+	code := c.M.Run()
+	exampleServer().CloseClientConnections()
+	exampleServer().Close()
+	http.DefaultClient.CloseIdleConnections()
+	return code
 }
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
