@@ -256,3 +256,10 @@ func (c *compiler) textSearch(op string, v bson.RawValue, _ int, _ bool) (Node, 
 func (c *compiler) where(string, bson.RawValue, int, bool) (Node, error) {
 	return nil, mongoerr.New(mongoerr.NotImplemented, "$where is not supported: docdb runs no JavaScript in queries; use $expr")
 }
+
+// IsFieldCondition reports whether a document is a set of operators on a value, such as {$gt: 1}, and not a filter on the fields
+// of a document. $pull tells them apart so.
+func IsFieldCondition(doc bson.Raw) bool {
+	it := value.Over(doc)
+	return it.Next() && isOperators(doc) && topLevelOps(it.Key()) == nil
+}
