@@ -77,6 +77,9 @@ func (e *Env) SetCurrent(doc bson.RawValue) { e.current = doc }
 // Root returns the document that the Env was last reset to.
 func (e *Env) Root() bson.Raw { return e.root.Value }
 
+// Context returns the context that bounds evaluation.
+func (e *Env) Context() context.Context { return e.ctx }
+
 // SetContext replaces the context that bounds evaluation.
 func (e *Env) SetContext(ctx context.Context) { e.ctx = ctx }
 

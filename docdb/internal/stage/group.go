@@ -1,0 +1,309 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/accum"
+	"regent/docdb/internal/expr"
+	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/value"
+)
+
+// group is $group.
+type group struct {
+	id     expr.Expr
+	names  []string
+	specs  []*accum.Spec
+	idOnly string // the single field path that _id is, "" for anything else
+}
+
+func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) {
+	if spec.Type != bson.TypeEmbeddedDocument {
+		return nil, mongoerr.New(15947, "a group's fields must be specified in an object")
+	}
+	g := &group{}
+	for it := expr.Each(spec.Value); ; {
+		n, v, ok := it.Next()
+		if !ok {
+			break
+		}
+		if string(n) == "_id" {
+			if g.id != nil {
+				return nil, mongoerr.New(15948, "a group's _id may only be specified once")
+			}
+			var err error
+			if g.id, err = expr.Compile(v, c.scope); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		s, err := c.accumulator(string(n), v)
+		if err != nil {
+			return nil, err
+		}
+		g.names, g.specs = append(g.names, string(n)), append(g.specs, s)
+	}
+	if g.id == nil {
+		return nil, mongoerr.New(15955, "a group specification must include an _id")
+	}
+	g.idOnly, _ = expr.FieldPath(g.id)
+	return g, nil
+}
+
+// accumulator compiles field: {$operator: …}.
+func (c *compiler) accumulator(field string, v bson.RawValue) (*accum.Spec, error) {
+	for i := 0; i < len(field); i++ {
+		switch {
+		case field[i] == '.':
+			return nil, mongoerr.New(40235, "The field name '%s' cannot contain '.'", field)
+		case field[i] == '$' && i == 0:
+			return nil, mongoerr.New(40236, "The field name '%s' cannot be an operator name", field)
+		}
+	}
+	if v.Type != bson.TypeEmbeddedDocument {
+		return nil, mongoerr.New(40234, "The field '%s' must be an accumulator object", field)
+	}
+	it := expr.Each(v.Value)
+	op, arg, ok := it.Next()
+	if !ok {
+		return nil, mongoerr.New(40234, "The field '%s' must be an accumulator object", field)
+	}
+	if _, _, more := it.Next(); more {
+		return nil, mongoerr.New(40238, "The field '%s' must specify one accumulator", field)
+	}
+	if len(op) == 0 || op[0] != '$' {
+		return nil, mongoerr.New(40234, "The field '%s' must be an accumulator object", field)
+	}
+	return accum.Compile(string(op), arg, c.scope)
+}
+
+func (g *group) deps(d *expr.Deps) bool {
+	g.id.Deps(d)
+	for _, s := range g.specs {
+		s.Deps(d)
+	}
+	return true
+}
+
+func (g *group) open(r *run, src source) (source, error) {
+	return &grouping{g: g, r: r, src: src, env: r.expressions(), out: r.expressions(), seed: maphash.MakeSeed()}, nil
+}
+
+// partitions is how many files the rows of groups that do not fit are spread over.
+const partitions = 16
+
+// grouping gathers groups in memory. When the limit is reached it opens no further groups: the rows that would begin one go to
+// files by a hash of their key, and each file is grouped by itself once the groups in memory have been given out. Within a group
+// the order of rows is kept.
+type grouping struct {
+	g    *group
+	r    *run
+	src  source
+	env  *expr.Env
+	out  *expr.Env
+	seed maphash.Seed
+
+	index  map[string]int
+	groups []groupState
+	key    []byte
+	bytes  int
+	full   bool
+	level  int
+	files  []*spillFile // being written
+	todo   []partition  // to be grouped
+	at     int
+	ready  bool
+	buf    []byte
+}
+
+type groupState struct {
+	id   bson.RawValue
+	accs []accum.Accumulator
+}
+
+type partition struct {
+	f     *spillFile
+	level int
+}
+
+// groupOverhead is about what a group costs beside its key and accumulators' values.
+const groupOverhead = 200
+
+func (s *grouping) next(ctx context.Context) (row, error) {
+	for {
+		if !s.ready {
+			if err := s.gather(ctx); err != nil {
+				return row{}, err
+			}
+			s.ready = true
+		}
+		if s.at < len(s.groups) {
+			g := &s.groups[s.at]
+			s.at++
+			return s.result(g)
+		}
+		if len(s.todo) == 0 {
+			return row{}, io.EOF
+		}
+		if err := ctx.Err(); err != nil {
+			return row{}, err
+		}
+		s.reset()
+	}
+}
+
+// reset turns to the next file of rows.
+func (s *grouping) reset() {
+	p := s.todo[0]
+	s.todo = s.todo[1:]
+	s.src.close()
+	s.src = &spilled{p.f}
+	s.level = p.level
+	s.seed = maphash.MakeSeed()
+	s.index, s.groups, s.bytes, s.full, s.at, s.ready = nil, nil, 0, false, 0, false
+}
+
+// spilled reads a file as a source.
+type spilled struct{ f *spillFile }
+
+func (s *spilled) next(context.Context) (row, error) { return s.f.read() }
+func (s *spilled) close() error                      { return s.f.close() }
+
+func (s *grouping) gather(ctx context.Context) error {
+	s.index = map[string]int{}
+	limit := s.r.env.limit()
+	coll := s.r.env.collation()
+	for n := 0; ; n++ {
+		if n&0x3ff == 0x3ff {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		r, err := s.src.next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		s.env.ResetMeta(r.doc, r.meta)
+		id, err := s.g.id.Eval(s.env)
+		if err != nil {
+			return err
+		}
+		if expr.Missing(id) {
+			id = expr.Null
+		}
+		s.key = value.AppendKeyWith(s.key[:0], id, coll)
+		i, known := s.index[string(s.key)]
+		if !known {
+			if s.full {
+				if err := s.spill(r); err != nil {
+					return err
+				}
+				continue
+			}
+			if i, err = s.begin(id); err != nil {
+				return err
+			}
+		}
+		for _, a := range s.groups[i].accs {
+			before := a.Held()
+			if err := a.Add(s.env); err != nil {
+				return err
+			}
+			s.bytes += a.Held() - before
+		}
+		if s.bytes > limit && !s.full {
+			if !s.r.env.AllowDiskUse {
+				return memoryExceeded("$group", limit)
+			}
+			s.full = true
+		}
+		if s.bytes > 8*limit {
+			return mongoerr.New(mongoerr.ExceededMemoryLimit, "the accumulated values of $group need more than %d bytes of memory and cannot be spilled to disk", 8*limit)
+		}
+	}
+	for _, f := range s.files {
+		if f == nil {
+			continue
+		}
+		if err := f.rewind(); err != nil {
+			return err
+		}
+		s.todo = append(s.todo, partition{f, s.level + 1})
+	}
+	s.files = nil
+	return nil
+}
+
+// begin opens the group of the key in s.key.
+func (s *grouping) begin(id bson.RawValue) (int, error) {
+	g := groupState{id: expr.Clone(id), accs: make([]accum.Accumulator, len(s.g.specs))}
+	for i, sp := range s.g.specs {
+		var err error
+		if g.accs[i], err = sp.New(g.id); err != nil {
+			return 0, err
+		}
+	}
+	i := len(s.groups)
+	s.index[string(s.key)] = i
+	s.groups = append(s.groups, g)
+	s.bytes += 2*len(s.key) + groupOverhead + 64*len(g.accs)
+	return i, nil
+}
+
+func (s *grouping) spill(r row) error {
+	if s.files == nil {
+		s.files = make([]*spillFile, partitions)
+	}
+	p := maphash.Bytes(s.seed, s.key) % partitions
+	if s.files[p] == nil {
+		f, err := newSpillFile(s.r.env, "$group")
+		if err != nil {
+			return err
+		}
+		s.files[p] = f
+	}
+	return s.files[p].write(r)
+}
+
+func (s *grouping) result(g *groupState) (row, error) {
+	s.out.Reset(emptyDocument)
+	d := newDoc(s.buf)
+	d.add("_id", g.id)
+	for i, a := range g.accs {
+		v, err := a.Value(s.out)
+		if err != nil {
+			return row{}, err
+		}
+		if expr.Missing(v) {
+			v = expr.Null
+		}
+		d.add(s.g.names[i], v)
+	}
+	s.buf = d.done()
+	if len(s.buf) > expr.MaxValueBytes {
+		return row{}, mongoerr.New(mongoerr.BSONObjectTooLarge, "a document of $group has %d bytes, more than a document may have", len(s.buf))
+	}
+	*g = groupState{}
+	return row{doc: s.buf}, nil
+}
+
+func (s *grouping) close() error {
+	for _, f := range s.files {
+		if f != nil {
+			f.close()
+		}
+	}
+	for _, p := range s.todo {
+		p.f.close()
+	}
+	s.files, s.todo, s.groups, s.index = nil, nil, nil, nil
+	return s.src.close()
+}

@@ -1,0 +1,137 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/expr"
+	"regent/docdb/internal/mongoerr"
+)
+
+// MaxDocumentBytes bounds a document that leaves a pipeline: 16 MiB and 16 KiB, as MongoDB has it. The error is 10334.
+const MaxDocumentBytes = 16<<20 + 16<<10
+
+// Iter is a stream of documents. Next returns io.EOF at the end. A document is valid until the following Next or Close.
+type Iter interface {
+	Next(ctx context.Context) (bson.Raw, error)
+	Close() error
+}
+
+// MetaIter is an Iter whose documents have metadata ($meta: text score, record id, …).
+type MetaIter interface {
+	Iter
+	// Meta is the metadata of the document that Next returned last; nil when it has none.
+	Meta() *expr.Meta
+}
+
+// row is a document on its way, with its metadata.
+type row struct {
+	doc  bson.Raw
+	meta *expr.Meta
+}
+
+// source is a stream of rows between stages. A row is valid until the following next or close; io.EOF ends it.
+type source interface {
+	next(ctx context.Context) (row, error)
+	close() error
+}
+
+// input makes an Iter a source.
+type input struct {
+	it   Iter
+	meta MetaIter
+}
+
+func newInput(it Iter) source {
+	m, _ := it.(MetaIter)
+	return &input{it, m}
+}
+
+func (s *input) next(ctx context.Context) (row, error) {
+	d, err := s.it.Next(ctx)
+	if err != nil {
+		return row{}, err
+	}
+	if s.meta != nil {
+		return row{d, s.meta.Meta()}, nil
+	}
+	return row{doc: d}, nil
+}
+
+func (s *input) close() error { return s.it.Close() }
+
+// output makes a source an Iter and watches the size of documents.
+type output struct {
+	src  source
+	meta *expr.Meta
+	done error
+}
+
+// Next implements Iter.
+func (o *output) Next(ctx context.Context) (bson.Raw, error) {
+	if o.done != nil {
+		return nil, o.done
+	}
+	r, err := o.src.next(ctx)
+	if err == nil && len(r.doc) > MaxDocumentBytes {
+		err = mongoerr.New(mongoerr.BSONObjectTooLarge, "BSONObj size: %d (0x%X) is invalid. Size must be between 0 and %d(16MB)", len(r.doc), len(r.doc), MaxDocumentBytes)
+		o.done = err
+	}
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			o.done = io.EOF
+		}
+		return nil, err
+	}
+	o.meta = r.meta
+	return r.doc, nil
+}
+
+// Meta implements MetaIter.
+func (o *output) Meta() *expr.Meta { return o.meta }
+
+// Close implements Iter.
+func (o *output) Close() error { return o.src.close() }
+
+// Documents returns an Iter over documents in memory.
+func Documents(docs ...bson.Raw) Iter { return &documents{docs: docs} }
+
+type documents struct {
+	docs []bson.Raw
+	at   int
+}
+
+func (d *documents) Next(ctx context.Context) (bson.Raw, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if d.at == len(d.docs) {
+		return nil, io.EOF
+	}
+	d.at++
+	return d.docs[d.at-1], nil
+}
+
+func (d *documents) Close() error { return nil }
+
+// All reads an Iter to its end, copies what it returns, and closes it.
+func All(ctx context.Context, it Iter) (docs []bson.Raw, err error) {
+	defer func() {
+		if e := it.Close(); err == nil {
+			err = e
+		}
+	}()
+	for {
+		d, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return docs, nil
+		}
+		if err != nil {
+			return docs, err
+		}
+		docs = append(docs, append(bson.Raw(nil), d...))
+	}
+}

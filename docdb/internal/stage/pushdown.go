@@ -1,0 +1,155 @@
+package stage
+
+import (
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/expr"
+	"regent/docdb/internal/value"
+)
+
+// Pushdown is the beginning of a pipeline that a planner may answer by itself, in this order: select by Match, order by Sort, skip
+// Skip, take Limit. Rest is what remains to be run over that.
+type Pushdown struct {
+	// Match is the filter of the leading $match stages; nil when there is none.
+	Match bson.Raw
+	// Sort is the order of the leading $sort; nil when there is none.
+	Sort bson.Raw
+	// Skip and Limit are those that follow, 0 for none.
+	Skip, Limit int64
+	// Fields are the dotted paths that everything after Match and Sort reads, sorted and without those below another; nil when the
+	// whole document is needed. A pipeline that only counts needs none: Fields is empty and not nil.
+	Fields []string
+	// Meta are the kinds of metadata that the pipeline reads.
+	Meta []string
+	// Rest is the remaining pipeline.
+	Rest *Pipeline
+}
+
+// Pushdown takes the beginning off the pipeline.
+func (p *Pipeline) Pushdown() Pushdown {
+	var out Pushdown
+	nodes := slices.Clone(p.nodes)
+	var filters []bson.RawValue
+	// A $match behind the first $sort may go first: neither changes documents.
+	for i := 0; i < len(nodes); {
+		if m, ok := nodes[i].(*matchStage); ok {
+			filters = append(filters, value.Doc(m.filter))
+			nodes = slices.Delete(nodes, i, i+1)
+			continue
+		}
+		if _, ok := nodes[i].(*sorting); !ok || i > 0 {
+			break
+		}
+		i++
+	}
+	switch len(filters) {
+	case 0:
+	case 1:
+		out.Match = filters[0].Value
+	default:
+		out.Match = value.DocOf(value.Field{Name: "$and", Value: value.ArrayOf(filters)})
+	}
+	if len(nodes) > 0 {
+		if s, ok := nodes[0].(*sorting); ok {
+			out.Sort = s.spec
+			nodes = nodes[1:]
+		}
+	}
+	if len(nodes) > 0 {
+		if s, ok := nodes[0].(*skip); ok {
+			out.Skip = s.n
+			nodes = nodes[1:]
+		}
+	}
+	for len(nodes) > 0 {
+		l, ok := nodes[0].(*limit)
+		if !ok {
+			break
+		}
+		if out.Limit == 0 || l.n < out.Limit {
+			out.Limit = l.n
+		}
+		nodes = nodes[1:]
+	}
+	out.Rest = &Pipeline{env: p.env, nodes: nodes, vars: p.vars, specs: p.specs}
+	var d expr.Deps
+	if out.Rest.deps(&d) && !d.Whole {
+		out.Fields = prune(d.Paths)
+	}
+	for m := range d.Meta {
+		out.Meta = append(out.Meta, m)
+	}
+	slices.Sort(out.Meta)
+	return out
+}
+
+// deps adds what the pipeline reads, and reports whether that is all that can be seen of its input.
+func (p *Pipeline) deps(d *expr.Deps) bool {
+	for _, n := range p.nodes {
+		if n.deps(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// prune sorts paths and leaves out those below another.
+func prune(paths map[string]struct{}) []string {
+	out := []string{}
+	for p := range paths {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	kept := out[:0]
+	for _, p := range out {
+		covered := false
+		for q := p; !covered; {
+			i := strings.LastIndexByte(q, '.')
+			if i < 0 {
+				break
+			}
+			q = q[:i]
+			_, covered = paths[q]
+		}
+		if !covered {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// optimize takes a $limit behind a $sort into it, and moves a $match in front of a $sort.
+func optimize(nodes []node) []node {
+	for i := 1; i < len(nodes); i++ {
+		if _, ok := nodes[i].(*matchStage); !ok {
+			continue
+		}
+		for j := i; j > 0; j-- {
+			if s, ok := nodes[j-1].(*sorting); !ok || s.top > 0 {
+				break
+			}
+			nodes[j-1], nodes[j] = nodes[j], nodes[j-1]
+		}
+	}
+	for i, n := range nodes {
+		s, ok := n.(*sorting)
+		if !ok {
+			continue
+		}
+		skipped := int64(0)
+		for _, after := range nodes[i+1:] {
+			if k, ok := after.(*skip); ok && skipped+k.n >= skipped {
+				skipped += k.n
+				continue
+			}
+			if l, ok := after.(*limit); ok && skipped+l.n > 0 {
+				s.top = skipped + l.n
+			}
+			break
+		}
+	}
+	return nodes
+}
