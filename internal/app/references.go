@@ -157,7 +157,7 @@ func (a *App) LocateAll(problems []Problem) []Problem {
 	l := &loader{dir: a.Dir, app: &App{Settings: a.Settings}, docs: map[string]*jsonfile.Document{}}
 	located := make([]Problem, len(problems))
 	for i, p := range problems {
-		if p.Line == 0 && strings.HasPrefix(p.Path, "$") {
+		if p.Line == 0 && p.Path != "" {
 			if f := a.functionOf(p.File); f != nil && f.Entry.File != "" {
 				p.File, p.Path = f.Entry.File, f.Entry.Path+strings.TrimPrefix(p.Path, "$")
 			}
