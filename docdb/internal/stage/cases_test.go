@@ -130,7 +130,7 @@ func runCase(t *testing.T, file string, c exprtest.Case) {
 		}
 		if err != nil {
 			// What cannot be spilled says so.
-			if how == "spilling" && (mongoerr.CodeOf(err) == mongoerr.ExceededMemoryLimit || mongoerr.CodeOf(err) == mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed) {
+			if how == "spilling" && (mongoerr.CodeOf(err) == mongoerr.ExceededMemoryLimit || mongoerr.CodeOf(err) == mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed || mongoerr.CodeOf(err) == 40099) {
 				continue
 			}
 			fail("%s: error %v", how, err)

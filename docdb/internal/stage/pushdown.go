@@ -121,8 +121,19 @@ func prune(paths map[string]struct{}) []string {
 	return kept
 }
 
-// optimize takes a $limit behind a $sort into it, and moves a $match in front of a $sort.
+// optimize takes a $limit behind a $sort into it, an $unwind of a $lookup's array into the $lookup, and moves a $match in front of
+// a $sort.
 func optimize(nodes []node) []node {
+	for i := 0; i+1 < len(nodes); i++ {
+		l, ok := nodes[i].(*lookup)
+		if !ok || l.unwinding != nil {
+			continue
+		}
+		if u, ok := nodes[i+1].(*unwind); ok && slices.Equal(u.path, l.as) {
+			l.unwinding = u
+			nodes = slices.Delete(nodes, i+1, i+2)
+		}
+	}
 	for i := 1; i < len(nodes); i++ {
 		if _, ok := nodes[i].(*matchStage); !ok {
 			continue

@@ -1,0 +1,3 @@
+package stage
+
+func windowStages() []definition { return nil }
