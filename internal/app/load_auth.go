@@ -158,7 +158,6 @@ func (l *loader) readProviderConfig(o *object, p *Provider, shape providerShape)
 		}
 		l.refFunction(c.at(f.name), name, id, who, func(resolved string) { c.node.SetString(f.name, resolved) })
 	}
-	c.ignore("openId")
 	c.done()
 	l.later(func() { p.Config = c.document() })
 }

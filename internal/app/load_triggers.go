@@ -34,6 +34,7 @@ func (l *loader) readTriggers() {
 			if t.Type == "DATABASE" {
 				l.refSource(c.at("service_name"), source, sourceID, who, func(name string) { c.node.SetString("service_name", name) })
 			}
+			l.checkTrigger(c, t)
 			l.later(func() { t.Config = c.document() })
 		}
 		o.ignore("event_type", "error", "function")
