@@ -1,0 +1,28 @@
+// Package store keeps collections, indexes, the oplog and sessions' write results in one Pebble database.
+//
+// # Layout (frozen; format version 1, see meta key "version")
+//
+//	key                                             value
+//	00 "version"                                    uint32 BE
+//	00 "ids"                                        uint32 BE: last collection or index id given out
+//	00 "counts"                                     uint64 BE: the time up to which the stored counts are true
+//	01 [collection 4]                               BSON: catalogue entry (name, uuid, options, indexes)
+//	02 [collection 4][record 8]                     the document
+//	03 [index 4][fields' keys][record 8]            –          (index that is not unique)
+//	03 [index 4][fields' keys]                      record 8   (unique index)
+//	04 [time 8][sequence 4]                         BSON: oplog entry
+//	05 [session id]                                 BSON: results of the session's last retryable write
+//	06 [collection 4]                               [documents 8][bytes 8] as of "counts"
+//	07 [name]                                       BSON: a user, or another named setting
+//
+// All integers are big-endian, so keys sort as their numbers do. Record ids grow for ever within a collection: natural order is
+// insertion order. Fields' keys are described in package keys. Times are BSON timestamps (seconds in the upper half, a counter
+// in the lower one) and grow strictly.
+//
+// # Guarantees
+//
+// A write is one atomic batch: documents, index entries, oplog entries, and the session's result. It is visible to readers
+// when it is applied, and acknowledged after the log has been synced (unless the writer asked otherwise). Writers of one
+// collection take turns for the short time between reading the document's present state and applying the batch; they share
+// syncs. Readers take no locks: they read snapshots.
+package store

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrLocked: another process has the folder open.
+	ErrLocked = errors.New("another process has this folder open")
+	// ErrFormat: the folder was written by a newer version.
+	ErrFormat = errors.New("the folder was written by a newer version of docdb")
+	// ErrWriteConflict: a transaction met a document that changed after its snapshot, or that another open one has written.
+	ErrWriteConflict = errors.New("write conflict")
+	// ErrTransactionTooLarge: a transaction's writes went beyond the limit.
+	ErrTransactionTooLarge = errors.New("the transaction's writes are larger than the limit")
+	// ErrTransactionDone: the transaction has been aborted or committed.
+	ErrTransactionDone = errors.New("the transaction has ended")
+	// ErrCollectionGone: the collection was dropped while it was in use.
+	ErrCollectionGone = errors.New("the collection was dropped")
+	// ErrNamespaceExists: a collection or view of that name is there already.
+	ErrNamespaceExists = errors.New("namespace exists")
+	// ErrNamespaceNotFound: there is no such collection.
+	ErrNamespaceNotFound = errors.New("namespace not found")
+	// ErrIndexNotFound: there is no such index.
+	ErrIndexNotFound = errors.New("index not found")
+	// ErrNeedLock is never seen by callers: a write has to wait for a transaction and start again.
+	ErrNeedLock = errors.New("the document is held by an open transaction")
+)
+
+// DuplicateKeyError says that a unique index already has the key of a document.
+type DuplicateKeyError struct {
+	DB, Coll string
+	Index    *Index
+	// Key is the key of the present document, as the fields of the index name it.
+	Values []bson.RawValue
+	// Found is the record that has the key.
+	Found RecordID
+}
+
+func (e *DuplicateKeyError) Error() string {
+	return fmt.Sprintf("E11000 duplicate key error collection: %s.%s index: %s", e.DB, e.Coll, e.Index.Name)
+}
+
+// ParallelWriteError marks a write that has to wait for Done and be tried again: an open transaction holds the document.
+type heldError struct{ done <-chan struct{} }
+
+func (e *heldError) Error() string { return ErrNeedLock.Error() }
+func (e *heldError) Unwrap() error { return ErrNeedLock }

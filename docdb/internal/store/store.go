@@ -1,0 +1,234 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options are the settings of Open. Zero values mean the defaults.
+type Options struct {
+	// CacheBytes bounds the cache of blocks; default 128 MiB. It grows as it is used.
+	CacheBytes int64
+	// OplogBytes and OplogAge bound the history that change streams can resume from; default 1 GiB and 7 days. The older part
+	// goes when either bound is passed.
+	OplogBytes int64
+	OplogAge   time.Duration
+	// TransactionBytes bounds the writes of one transaction; default 128 MiB.
+	TransactionBytes int64
+	// FS is the file system; default the operating system's.
+	FS vfs.FS
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Log is told of background errors.
+	Log func(format string, args ...any)
+}
+
+func (o *Options) defaults() {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 128 << 20
+	}
+	if o.OplogBytes == 0 {
+		o.OplogBytes = 1 << 30
+	}
+	if o.OplogAge == 0 {
+		o.OplogAge = 7 * 24 * time.Hour
+	}
+	if o.TransactionBytes == 0 {
+		o.TransactionBytes = 128 << 20
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+}
+
+// Store is an open folder.
+type Store struct {
+	opts  Options
+	lang  Language
+	dir   string
+	lock  *pebble.Lock
+	cache *pebble.Cache
+	db    *pebble.DB
+	clock clock
+
+	// names is the catalogue by name; replaced as a whole under ddl.
+	names atomic.Pointer[map[nsKey]*Collection]
+	// ddl is held by changes of the catalogue.
+	ddl    sync.Mutex
+	lastID uint32
+
+	// commit is held while a batch gets its times and is applied, so that times become visible in order.
+	commit sync.Mutex
+	tail   tail
+	// oplogFirst is a time that is not after the first entry of the oplog that is kept.
+	oplogFirst atomic.Uint64
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// Open opens or makes the store in dir.
+func Open(dir string, lang Language, opts Options) (*Store, error) {
+	opts.defaults()
+	if err := opts.FS.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("docdb: folder %s: %w", dir, err)
+	}
+	lock, err := pebble.LockDirectory(dir, opts.FS)
+	if err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			return nil, fmt.Errorf("docdb: folder %s: %w", dir, err)
+		}
+		return nil, fmt.Errorf("docdb: folder %s: %w (%v)", dir, ErrLocked, err)
+	}
+	s := &Store{opts: opts, lang: lang, dir: dir, lock: lock, stop: make(chan struct{})}
+	s.clock.now = opts.Now
+	s.tail.init()
+	s.cache = pebble.NewCache(opts.CacheBytes)
+	if err := s.open(); err != nil {
+		if s.db != nil {
+			s.db.Close()
+		}
+		s.cache.Unref()
+		lock.Close()
+		return nil, fmt.Errorf("docdb: folder %s: %w", dir, err)
+	}
+	s.done.Add(1)
+	go s.background()
+	return s, nil
+}
+
+func (s *Store) open() error {
+	po := &pebble.Options{
+		Cache:                       s.cache,
+		Lock:                        s.lock,
+		FS:                          s.opts.FS,
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                32 << 20,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               64 << 20,
+		MaxOpenFiles:                2000,
+		Logger:                      logger{s.opts.Log},
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+	}
+	// Upper levels hold what is hot and soon rewritten; the cache holds decompressed blocks.
+	comp := pebble.DBCompressionFastest
+	for i := 0; i < len(comp.Levels)-2; i++ {
+		comp.Levels[i] = pebble.DBCompressionNone.Levels[i]
+	}
+	po.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return comp })
+	for i := range po.Levels {
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		po.Levels[i].FilterType = pebble.TableFilter
+	}
+	db, err := pebble.Open(s.dir, po)
+	if err != nil {
+		return err
+	}
+	s.db = db
+	if err := s.checkVersion(); err != nil {
+		return err
+	}
+	if err := s.loadCatalog(); err != nil {
+		return err
+	}
+	return s.recover()
+}
+
+// checkVersion writes the format version into a new folder and compares it in an old one.
+func (s *Store) checkVersion() error {
+	v, err := getCopy(s.Present(), keyVersion, nil)
+	if isNotFound(err) {
+		b := s.db.NewBatch()
+		defer b.Close()
+		b.Set(keyVersion, binary.BigEndian.AppendUint32(nil, formatVersion), nil)
+		b.Set(keyIDs, binary.BigEndian.AppendUint32(nil, 0), nil)
+		return b.Commit(pebble.Sync)
+	}
+	if err != nil {
+		return err
+	}
+	if n := binary.BigEndian.Uint32(v); n > formatVersion {
+		return fmt.Errorf("%w (format %d, this version knows %d)", ErrFormat, n, formatVersion)
+	}
+	v, err = getCopy(s.Present(), keyIDs, nil)
+	if err != nil {
+		return err
+	}
+	s.lastID = binary.BigEndian.Uint32(v)
+	return nil
+}
+
+// Close ends background work, writes the counts, and closes the folder. Nothing may use the store afterwards.
+func (s *Store) Close() error {
+	close(s.stop)
+	s.done.Wait()
+	s.tail.close()
+	err := s.saveCounts(true)
+	if e := s.db.Close(); err == nil {
+		err = e
+	}
+	s.cache.Unref()
+	if e := s.lock.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// Applied is the time of the last write that readers see.
+func (s *Store) Applied() uint64 { return s.clock.applied.Load() }
+
+// Tick gives a new time, later than every write so far.
+func (s *Store) Tick() uint64 {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	t := s.clock.reserve(1)
+	s.clock.applied.Store(t)
+	return t
+}
+
+// newIDs gives n new ids; the caller holds ddl and writes what it gets with putIDs.
+func (s *Store) newID() uint32 {
+	s.lastID++
+	return s.lastID
+}
+
+func (s *Store) putIDs(b *pebble.Batch) error {
+	return b.Set(keyIDs, binary.BigEndian.AppendUint32(nil, s.lastID), nil)
+}
+
+type logger struct {
+	f func(format string, args ...any)
+}
+
+func (l logger) Infof(string, ...interface{})         {}
+func (l logger) Errorf(f string, args ...interface{}) { l.f(f, args...) }
+func (l logger) Fatalf(f string, args ...interface{}) { panic(fmt.Sprintf(f, args...)) }
+
+// Metrics of the storage engine.
+func (s *Store) Metrics() *pebble.Metrics { return s.db.Metrics() }
+
+// DiskUsage estimates the bytes on disk between two keys.
+func (s *Store) DiskUsage(lower, upper []byte) uint64 {
+	n, err := s.db.EstimateDiskUsage(lower, upper)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,641 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/keys"
+)
+
+// Unit is a group of writes to one collection that is applied as a whole. It holds the collection's write lock from Begin to
+// Commit or Rollback, so it must be short: find out what to write first, then look at the documents again inside.
+//
+// Inside a transaction the writes go into the transaction, and Commit only gives the lock back.
+type Unit struct {
+	s    *Store
+	c    *Collection
+	def  *Def
+	txn  *Txn
+	view View
+	b    *pebble.Batch
+
+	entries []pending
+	pend    map[string]RecordID // unique keys written (0: removed) in this unit
+	dCount  int64
+	dSize   int64
+	*scratch
+	changed bool // the catalogue entry has to be written (new multikey bits)
+	session []byte
+	result  []byte
+	lsid    bson.Raw
+	number  int64
+	ended   bool
+}
+
+// scratch is memory that units use one after the other.
+type scratch struct {
+	sets []keys.Set
+	old  keys.Set
+	key  []byte
+	buf  []byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// Begin starts a unit outside transactions. It fails with ErrCollectionGone.
+func (s *Store) Begin(c *Collection) (*Unit, error) {
+	c.mu.Lock()
+	if c.dropped.Load() {
+		c.mu.Unlock()
+		return nil, ErrCollectionGone
+	}
+	return &Unit{s: s, c: c, def: c.def.Load(), view: present{s.db}, b: s.db.NewBatch(), scratch: scratches.Get().(*scratch)}, nil
+}
+
+// View is the state that the unit's writes are checked against.
+func (u *Unit) View() View { return u.view }
+
+// Def is the collection's definition while the unit lasts.
+func (u *Unit) Def() *Def { return u.def }
+
+// SetSession makes the unit store the result of a retryable write together with its effects.
+func (u *Unit) SetSession(session, result []byte) { u.session, u.result = session, result }
+
+// SetTxn notes the session and number that change events of these writes carry.
+func (u *Unit) SetTxn(lsid bson.Raw, number int64) { u.lsid, u.number = lsid, number }
+
+// Len is the number of documents written so far.
+func (u *Unit) Len() int { return len(u.entries) }
+
+// Bytes is the size of the batch so far.
+func (u *Unit) Bytes() int {
+	if u.b == nil {
+		return int(u.txn.bytes)
+	}
+	return u.b.Len()
+}
+
+// Read gives a document as it is now.
+func (u *Unit) Read(id RecordID, dst []byte) (bson.Raw, error) {
+	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
+	b, err := getCopy(u.view, u.key, dst)
+	return bson.Raw(b), err
+}
+
+// Find gives the record that has the _id.
+func (u *Unit) Find(id bson.RawValue) (RecordID, error) { return FindID(u.view, u.def, id) }
+
+// FindID gives the record that has the _id, or ErrNotFound.
+func FindID(v View, d *Def, id bson.RawValue) (RecordID, error) {
+	ix := d.Indexes[0]
+	key := make([]byte, 0, 64)
+	key = keys.AppendField(append(key, ix.prefix...), id, ix.Keys.Fields[0].Desc, ix.Keys.Collator)
+	b, done, err := v.Get(key)
+	if err != nil {
+		return 0, err
+	}
+	r := recordIDOf(b)
+	return r, done.Close()
+}
+
+// Insert adds a document, which has its _id first. It fails with *DuplicateKeyError, the validator's error, the errors of key
+// extraction, ErrWriteConflict or ErrNeedLock (see Held); the unit is as before then.
+func (u *Unit) Insert(doc bson.Raw, validate bool) (RecordID, error) {
+	if validate && u.def.Validate != nil {
+		if err := u.def.Validate(nil, doc); err != nil {
+			return 0, err
+		}
+	}
+	n := len(u.def.Indexes)
+	if len(u.sets) < n {
+		u.sets = make([]keys.Set, n)
+	}
+	for i, ix := range u.def.Indexes {
+		if err := u.extract(ix, doc, &u.sets[i]); err != nil {
+			return 0, err
+		}
+		if !ix.Unique && !ix.PrepareUnique {
+			continue
+		}
+		for _, k := range u.sets[i].Keys {
+			if err := u.checkUnique(ix, k, 0, doc); err != nil {
+				return 0, err
+			}
+		}
+	}
+	id, err := u.c.next()
+	if err != nil {
+		return 0, err
+	}
+	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
+	if err := u.hold(u.key); err != nil {
+		return 0, err
+	}
+	if err := u.set(u.key, doc); err != nil {
+		return 0, err
+	}
+	for i, ix := range u.def.Indexes {
+		u.noteMultikey(ix, u.sets[i].Multikey)
+		for _, k := range u.sets[i].Keys {
+			if err := u.putKey(ix, k, id); err != nil {
+				return 0, err
+			}
+		}
+	}
+	ch := change{kind: OpInsert, doc: doc, dCount: 1, dSize: int64(len(doc))}
+	ch.id, _ = keys.Member(doc, "_id")
+	if u.def.Capped {
+		if err := u.trimCapped(&ch); err != nil {
+			return 0, err
+		}
+	}
+	u.log(&ch)
+	return id, nil
+}
+
+// Change describes an update for the oplog.
+type Change struct {
+	// Replace says that the whole document was given; otherwise Description says what changed.
+	Replace     bool
+	Description bson.Raw
+	// Validate runs the collection's validator.
+	Validate bool
+}
+
+// Update stores doc, which has the _id of old, in the place of old. It fails as Insert does.
+func (u *Unit) Update(id RecordID, old, doc bson.Raw, how Change) error {
+	if how.Validate && u.def.Validate != nil {
+		if err := u.def.Validate(old, doc); err != nil {
+			return err
+		}
+	}
+	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
+	if err := u.hold(u.key); err != nil {
+		return err
+	}
+	n := len(u.def.Indexes)
+	if len(u.sets) < n {
+		u.sets = make([]keys.Set, n)
+	}
+	// First find every key that is new, so that a failure leaves nothing behind.
+	type delta struct{ add, remove [][]byte }
+	var deltas [8]delta
+	ds := deltas[:0]
+	for i, ix := range u.def.Indexes {
+		if ix.IsID() {
+			ds = append(ds, delta{})
+			continue
+		}
+		if err := u.extract(ix, doc, &u.sets[i]); err != nil {
+			return err
+		}
+		if err := u.extract(ix, old, &u.old); err != nil {
+			return err
+		}
+		var d delta
+		d.add, d.remove = difference(u.sets[i].Keys, u.old.Keys)
+		if len(d.remove) > 0 {
+			// u.old is used again for the next index.
+			for j, k := range d.remove {
+				d.remove[j] = bytes.Clone(k)
+			}
+		}
+		if ix.Unique || ix.PrepareUnique {
+			for _, k := range d.add {
+				if err := u.checkUnique(ix, k, id, doc); err != nil {
+					return err
+				}
+			}
+			for _, k := range d.remove {
+				if err := u.hold(append(append(u.buf[:0], ix.prefix...), k...)); err != nil {
+					return err
+				}
+			}
+		}
+		ds = append(ds, d)
+	}
+	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
+	if err := u.set(u.key, doc); err != nil {
+		return err
+	}
+	for i, ix := range u.def.Indexes {
+		for _, k := range ds[i].remove {
+			if err := u.removeKey(ix, k, id); err != nil {
+				return err
+			}
+		}
+		if len(ds[i].add) > 0 {
+			u.noteMultikey(ix, u.sets[i].Multikey)
+		}
+		for _, k := range ds[i].add {
+			if err := u.putKey(ix, k, id); err != nil {
+				return err
+			}
+		}
+	}
+	ch := change{kind: OpUpdate, description: how.Description, dSize: int64(len(doc)) - int64(len(old))}
+	ch.id, _ = keys.Member(doc, "_id")
+	if how.Replace {
+		ch.kind, ch.doc = OpReplace, doc
+	}
+	if u.def.Images {
+		ch.before, ch.after = old, doc
+	}
+	u.log(&ch)
+	return nil
+}
+
+// Delete removes a document.
+func (u *Unit) Delete(id RecordID, old bson.Raw) error {
+	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
+	if err := u.hold(u.key); err != nil {
+		return err
+	}
+	if err := u.remove(id, old, true); err != nil {
+		return err
+	}
+	ch := change{kind: OpDelete, dCount: -1, dSize: -int64(len(old))}
+	ch.id, _ = keys.Member(old, "_id")
+	if u.def.Images {
+		ch.before = old
+	}
+	u.log(&ch)
+	return nil
+}
+
+// remove takes a document and its index entries away.
+func (u *Unit) remove(id RecordID, old bson.Raw, hold bool) error {
+	if hold {
+		for _, ix := range u.def.Indexes {
+			if !ix.Unique {
+				continue
+			}
+			if err := u.extract(ix, old, &u.old); err != nil {
+				return err
+			}
+			for _, k := range u.old.Keys {
+				if err := u.hold(append(append(u.buf[:0], ix.prefix...), k...)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, ix := range u.def.Indexes {
+		if err := u.extract(ix, old, &u.old); err != nil {
+			return err
+		}
+		for _, k := range u.old.Keys {
+			if err := u.removeKey(ix, k, id); err != nil {
+				return err
+			}
+		}
+	}
+	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
+	return u.del(u.key)
+}
+
+// trimCapped removes the oldest documents until the collection is within its limits.
+func (u *Unit) trimCapped(ch *change) error {
+	count, size := u.c.Count()+u.dCount+1, u.c.Size()+u.dSize+ch.dSize
+	if (u.def.MaxDocs == 0 || count <= u.def.MaxDocs) && size <= u.def.MaxSize {
+		return nil
+	}
+	lower, upper := u.c.Bounds()
+	it, err := u.view.Iter(lower, upper)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if (u.def.MaxDocs == 0 || count <= u.def.MaxDocs) && size <= u.def.MaxSize {
+			break
+		}
+		id := RecordIDOf(it.Key())
+		if id < u.c.firstKept {
+			continue // removed earlier in this unit
+		}
+		if err := u.remove(id, bson.Raw(it.Value()), false); err != nil {
+			return err
+		}
+		u.c.firstKept = id + 1
+		ch.dCount--
+		ch.dSize -= int64(len(it.Value()))
+		count--
+		size -= int64(len(it.Value()))
+	}
+	return it.Error()
+}
+
+// extract fills set with the index's keys for doc; none when the index does not cover it.
+func (u *Unit) extract(ix *Index, doc bson.Raw, set *keys.Set) error { return ix.Extract(doc, set) }
+
+// Extract fills set with the index's keys for doc; none when the index does not cover it.
+func (ix *Index) Extract(doc bson.Raw, set *keys.Set) error {
+	if ix.Covers != nil {
+		ok, err := ix.Covers(doc)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			set.Keys, set.Multikey = set.Keys[:0], 0
+			return nil
+		}
+	}
+	return ix.Keys.Extract(doc, set)
+}
+
+// difference splits two sorted lists into what is only in a and what is only in b.
+func difference(a, b [][]byte) (onlyA, onlyB [][]byte) {
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		switch c := bytes.Compare(a[i], b[j]); {
+		case c == 0:
+			i++
+			j++
+		case c < 0:
+			onlyA = append(onlyA, a[i])
+			i++
+		default:
+			onlyB = append(onlyB, b[j])
+			j++
+		}
+	}
+	onlyA = append(onlyA, a[i:]...)
+	onlyB = append(onlyB, b[j:]...)
+	return onlyA, onlyB
+}
+
+// checkUnique fails when another record has the key.
+func (u *Unit) checkUnique(ix *Index, k []byte, self RecordID, doc bson.Raw) error {
+	u.buf = append(append(u.buf[:0], ix.prefix...), k...)
+	if err := u.hold(u.buf); err != nil {
+		return err
+	}
+	if !ix.Unique { // prepareUnique: entries carry the record in the key
+		it, err := u.view.Iter(u.buf, successor(u.buf))
+		if err != nil {
+			return err
+		}
+		defer it.Close()
+		for ok := it.First(); ok; ok = it.Next() {
+			if r := recordIDOf(it.Key()[len(it.Key())-8:]); r != self && len(it.Key()) == len(u.buf)+8 {
+				return u.duplicate(ix, doc, r, k)
+			}
+		}
+		return it.Error()
+	}
+	if r, ok := u.pend[string(u.buf)]; ok {
+		if r != 0 && r != self {
+			return u.duplicate(ix, doc, r, k)
+		}
+		return nil
+	}
+	b, done, err := u.view.Get(u.buf)
+	if err != nil {
+		if isNotFound(err) {
+			return nil
+		}
+		return err
+	}
+	r := recordIDOf(b)
+	done.Close()
+	if r != self {
+		return u.duplicate(ix, doc, r, k)
+	}
+	return nil
+}
+
+func (u *Unit) duplicate(ix *Index, doc bson.Raw, found RecordID, key []byte) error {
+	return &DuplicateKeyError{DB: u.def.DB, Coll: u.def.Name, Index: ix, Values: ix.Keys.ValuesOf(doc, key), Found: found}
+}
+
+// putKey writes an index entry.
+func (u *Unit) putKey(ix *Index, k []byte, id RecordID) error {
+	u.buf = append(append(u.buf[:0], ix.prefix...), k...)
+	if !ix.Unique {
+		u.buf = binary.BigEndian.AppendUint64(u.buf, uint64(id))
+		return u.set(u.buf, nil)
+	}
+	if u.txn == nil {
+		if u.pend == nil {
+			u.pend = map[string]RecordID{}
+		}
+		u.pend[string(u.buf)] = id
+	}
+	var v [8]byte
+	binary.BigEndian.PutUint64(v[:], uint64(id))
+	return u.set(u.buf, v[:])
+}
+
+// removeKey removes an index entry.
+func (u *Unit) removeKey(ix *Index, k []byte, id RecordID) error {
+	u.buf = append(append(u.buf[:0], ix.prefix...), k...)
+	if !ix.Unique {
+		u.buf = binary.BigEndian.AppendUint64(u.buf, uint64(id))
+		return u.del(u.buf)
+	}
+	if u.txn == nil {
+		if u.pend == nil {
+			u.pend = map[string]RecordID{}
+		}
+		if r, ok := u.pend[string(u.buf)]; ok && r != id {
+			return nil // another document of this unit has taken the key over
+		}
+		u.pend[string(u.buf)] = 0
+	}
+	return u.del(u.buf)
+}
+
+func (u *Unit) noteMultikey(ix *Index, bits uint64) {
+	if bits == 0 || ix.multikey.Load()&bits == bits {
+		return
+	}
+	ix.multikey.Or(bits)
+	u.changed = true
+}
+
+func (u *Unit) set(key, value []byte) error {
+	if u.txn != nil {
+		return u.txn.set(key, value)
+	}
+	return u.b.Set(key, value, nil)
+}
+
+func (u *Unit) del(key []byte) error {
+	if u.txn != nil {
+		return u.txn.del(key)
+	}
+	return u.b.Delete(key, nil)
+}
+
+// hold makes sure that no other open transaction has written key, and inside a transaction that it has not changed since.
+func (u *Unit) hold(key []byte) error {
+	if u.txn != nil {
+		return u.txn.hold(u.c, key)
+	}
+	if len(u.c.held) == 0 {
+		return nil
+	}
+	if t := u.c.held[string(key)]; t != nil {
+		return &heldError{t.done}
+	}
+	return nil
+}
+
+// Held gives what to wait for before a write that failed with ErrNeedLock is tried again.
+func Held(err error) (<-chan struct{}, bool) {
+	var h *heldError
+	if errors.As(err, &h) {
+		return h.done, true
+	}
+	return nil, false
+}
+
+func (u *Unit) log(ch *change) {
+	u.dCount += ch.dCount
+	u.dSize += ch.dSize
+	doc := appendEntry(make([]byte, 0, 192+len(ch.doc)+len(ch.description)+len(ch.before)+len(ch.after)),
+		u.c, u.def, ch, u.s.opts.Now(), u.lsid, u.number)
+	u.entries = append(u.entries, pending{kind: ch.kind, doc: doc, coll: u.c, dCount: ch.dCount, dSize: ch.dSize})
+}
+
+// Rollback drops the unit's writes and gives the lock back. After Commit it does nothing. A transaction's writes stay: abort it.
+func (u *Unit) Rollback() {
+	if u.ended {
+		return
+	}
+	u.ended = true
+	if u.def.Capped {
+		u.c.firstKept = 0
+	}
+	u.c.mu.Unlock()
+	if u.b != nil {
+		u.b.Close()
+	}
+	u.release()
+}
+
+func (u *Unit) release() {
+	scratches.Put(u.scratch)
+	u.scratch = nil
+}
+
+// Commit applies the unit and gives the lock back; with sync it returns after the writes are durable. It answers the time of
+// the last write. The unit must not be used afterwards.
+func (u *Unit) Commit(sync bool) (uint64, error) {
+	if u.ended {
+		return 0, ErrTransactionDone
+	}
+	u.ended = true
+	s, c, def := u.s, u.c, u.def
+	if u.txn != nil {
+		u.txn.take(u)
+		c.mu.Unlock()
+		u.release()
+		return s.Applied(), nil
+	}
+	b := u.b
+	if u.session != nil {
+		b.Set(u.session, u.result, nil)
+	}
+	if u.changed {
+		if err := c.putEntry(b, def); err != nil {
+			c.mu.Unlock()
+			return 0, err
+		}
+	}
+	if b.Empty() {
+		c.mu.Unlock()
+		b.Close()
+		ts := s.Applied()
+		u.release()
+		if sync {
+			return ts, s.Sync()
+		}
+		return ts, nil
+	}
+	ts, err := s.apply(b, sync, u.entries, false)
+	if def.Capped {
+		c.firstKept = 0
+	}
+	c.mu.Unlock()
+	wrote := len(u.entries) > 0
+	u.release()
+	if err != nil {
+		b.Close()
+		return 0, err
+	}
+	return ts, s.finish(b, sync, ts, def, wrote)
+}
+
+// apply gives entries their times and applies a batch: from then on readers see it. With together all entries get one time.
+func (s *Store) apply(b *pebble.Batch, sync bool, entries []pending, together bool) (uint64, error) {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	n := len(entries)
+	if together || n == 0 {
+		n = 1
+	}
+	ts := s.clock.reserve(n)
+	var kb [16]byte
+	for i, e := range entries {
+		t, seq := ts, uint32(i)
+		if !together {
+			t, seq = ts+uint64(i), 0
+		}
+		if err := b.Set(appendOplogKey(kb[:0], t, seq), e.doc, nil); err != nil {
+			return 0, err
+		}
+		if e.coll != nil {
+			s.tail.mark(e.coll.def.Load(), t)
+		}
+	}
+	ts += uint64(n) - 1
+	var err error
+	if sync {
+		err = s.db.ApplyNoSyncWait(b, pebble.Sync)
+	} else {
+		err = s.db.Apply(b, pebble.NoSync)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		if e.coll == nil {
+			continue
+		}
+		e.coll.count.Add(e.dCount)
+		e.coll.size.Add(e.dSize)
+		e.coll.dirty = true
+		e.coll.lastWrite.Store(ts)
+	}
+	s.clock.applied.Store(ts)
+	return ts, nil
+}
+
+// finish waits until an applied batch is durable and wakes who watches the collections.
+func (s *Store) finish(b *pebble.Batch, sync bool, ts uint64, def *Def, notify bool) error {
+	var err error
+	if sync {
+		err = b.SyncWait()
+	}
+	if e := b.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	s.tail.advance(ts)
+	if notify && def != nil {
+		s.tail.notify(def)
+	}
+	return nil
+}
+
+// Sync returns when everything applied so far is durable.
+func (s *Store) Sync() error { return s.db.LogData(nil, pebble.Sync) }
