@@ -1,0 +1,397 @@
+package command
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/value"
+)
+
+// kind is the type that an argument must have.
+type kind uint8
+
+const (
+	anyValue     kind = iota
+	object            // a document
+	array             // an array
+	text              // a string
+	boolean           // a boolean
+	flag              // a boolean or a number ("safe bool")
+	integer           // a whole number of any numeric type
+	objectOrText      // a hint
+	objectOrList      // an update, a pipeline
+	documents         // an array, or a document sequence beside the body
+	numeric           // any number
+)
+
+func (k kind) expected() string {
+	switch k {
+	case object:
+		return "object"
+	case array, documents:
+		return "array"
+	case text:
+		return "string"
+	case boolean:
+		return "bool"
+	case flag:
+		return "bool', 'long', 'int', 'decimal', 'double"
+	case integer, numeric:
+		return "long', 'int', 'decimal', 'double"
+	case objectOrText:
+		return "string', 'object"
+	case objectOrList:
+		return "object', 'array"
+	}
+	return "any"
+}
+
+func (k kind) accepts(v bson.RawValue) bool {
+	switch k {
+	case object:
+		return v.Type == bson.TypeEmbeddedDocument
+	case array, documents:
+		return v.Type == bson.TypeArray
+	case text:
+		return v.Type == bson.TypeString
+	case boolean:
+		return v.Type == bson.TypeBoolean
+	case flag:
+		return v.Type == bson.TypeBoolean || value.IsNumber(v)
+	case integer, numeric:
+		return value.IsNumber(v)
+	case objectOrText:
+		return v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeString
+	case objectOrList:
+		return v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray
+	}
+	return true
+}
+
+// Arg is one argument of a command.
+type Arg struct {
+	Name     string
+	Kind     kind
+	Required bool
+	// NotNull refuses null; otherwise null counts as absent.
+	NotNull bool
+}
+
+// maxArgs is the largest number of arguments of one command.
+const maxArgs = 32
+
+// parse reads the command document: its arguments by the command's table, the generic ones into c.
+func (c *call) parse(body bson.Raw) error {
+	it := value.Over(body)
+	first := true
+	var seen uint64
+	for it.Next() {
+		key, v := it.Key(), it.Value()
+		if first {
+			first = false
+			c.target = v
+			continue
+		}
+		if i := c.cmd.find(key); i >= 0 {
+			if seen&(1<<i) != 0 {
+				return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", c.cmd.Name, key)
+			}
+			seen |= 1 << i
+			a := &c.cmd.Args[i]
+			if v.Type == bson.TypeNull && !a.NotNull {
+				continue
+			}
+			if !a.Kind.accepts(v) {
+				return wrongType(c.cmd.Name+"."+key, v, a.Kind)
+			}
+			c.args[i] = v
+			continue
+		}
+		if err := c.generic(key, v); err != nil {
+			return err
+		}
+	}
+	if it.Bad() {
+		return mongoerr.New(mongoerr.InvalidBSON, "the command is not valid BSON")
+	}
+	for i := range c.cmd.Args {
+		a := &c.cmd.Args[i]
+		if a.Kind == documents {
+			for j := range c.req.Sequences {
+				if c.req.Sequences[j].Name == a.Name {
+					if c.args[i].Type != 0 {
+						return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", c.cmd.Name, a.Name)
+					}
+					c.seq = &c.req.Sequences[j]
+				}
+			}
+		}
+		if a.Required && c.args[i].Type == 0 && !(a.Kind == documents && c.seq != nil) {
+			return mongoerr.New(40414, "BSON field '%s.%s' is missing but a required field", c.cmd.Name, a.Name)
+		}
+	}
+	for _, s := range c.req.Sequences {
+		if i := c.cmd.find(s.Name); i < 0 || c.cmd.Args[i].Kind != documents && c.cmd.Args[i].Kind != array {
+			return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", c.cmd.Name, s.Name)
+		}
+	}
+	return nil
+}
+
+func wrongType(field string, v bson.RawValue, k kind) error {
+	return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s' is the wrong type '%s', expected type '%s'", field, value.TypeName(v.Type), k.expected())
+}
+
+// generic takes an argument that every command has.
+func (c *call) generic(key string, v bson.RawValue) error {
+	want := func(k kind) error {
+		if !k.accepts(v) {
+			return wrongType(c.cmd.Name+"."+key, v, k)
+		}
+		return nil
+	}
+	switch key {
+	case "$db":
+		if v.Type != bson.TypeString {
+			return wrongType(c.cmd.Name+".$db", v, text)
+		}
+		c.db = v.StringValue()
+	case "lsid":
+		if err := want(object); err != nil {
+			return err
+		}
+		c.lsid = v.Document()
+	case "txnNumber":
+		if v.Type != bson.TypeInt64 {
+			return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s.txnNumber' is the wrong type '%s', expected type 'long'", c.cmd.Name, value.TypeName(v.Type))
+		}
+		c.txnNumber, c.hasTxn = v.Int64(), true
+		if c.txnNumber < 0 {
+			return mongoerr.New(mongoerr.InvalidOptions, "Transaction number cannot be negative")
+		}
+	case "autocommit":
+		if err := want(boolean); err != nil {
+			return err
+		}
+		if v.Boolean() {
+			return mongoerr.New(mongoerr.InvalidOptions, "Specifying autocommit=true is not allowed.")
+		}
+		c.inTxn = true
+	case "startTransaction":
+		if err := want(boolean); err != nil {
+			return err
+		}
+		if !v.Boolean() {
+			return mongoerr.New(mongoerr.InvalidOptions, "Specifying startTransaction=false is not allowed.")
+		}
+		c.startTxn = true
+	case "readConcern":
+		if v.Type == bson.TypeNull {
+			return nil
+		}
+		if err := want(object); err != nil {
+			return err
+		}
+		return c.parseReadConcern(v.Document())
+	case "writeConcern":
+		if v.Type == bson.TypeNull {
+			return nil
+		}
+		if err := want(object); err != nil {
+			return err
+		}
+		return c.parseWriteConcern(v.Document())
+	case "maxTimeMS":
+		if err := want(numeric); err != nil {
+			return err
+		}
+		n, err := whole(v, "maxTimeMS")
+		if err != nil {
+			return err
+		}
+		if n < 0 || n > math.MaxInt32 {
+			return mongoerr.New(mongoerr.BadValue, "%d value for maxTimeMS is out of range [0, 2147483647]", n)
+		}
+		c.maxTime = time.Duration(n) * time.Millisecond
+	case "apiVersion":
+		if v.Type != bson.TypeString || v.StringValue() != "1" {
+			return mongoerr.New(322, "API version must be \"1\"")
+		}
+	case "comment":
+		c.comment = v
+	case "$readPreference", "$clusterTime", "$client", "$configServerState", "$audit", "$configTime", "$topologyTime",
+		"apiStrict", "apiDeprecationErrors", "mayBypassWriteBlocking", "$queryOptions", "maxTimeMSOpOnly",
+		"databaseVersion", "shardVersion", "clientOperationKey", "expectPrefix", "helloOk", "backpressure", "$replData", "$oplogQueryData":
+		// Nothing depends on these on a single node.
+	default:
+		return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", c.cmd.Name, key)
+	}
+	return nil
+}
+
+func (c *call) parseReadConcern(d bson.Raw) error {
+	it := value.Over(d)
+	for it.Next() {
+		switch v := it.Value(); it.Key() {
+		case "level":
+			s, ok := v.StringValueOK()
+			if !ok {
+				return wrongType("readConcern.level", v, text)
+			}
+			switch s {
+			case "local", "available", "majority", "linearizable", "snapshot":
+				c.readLevel = s
+			default:
+				return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", s)
+			}
+		case "afterClusterTime", "atClusterTime":
+			if v.Type != bson.TypeTimestamp {
+				return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'readConcern.%s' is the wrong type '%s', expected type 'timestamp'", it.Key(), value.TypeName(v.Type))
+			}
+			t, i := v.Timestamp()
+			at := uint64(t)<<32 | uint64(i)
+			if it.Key() == "afterClusterTime" {
+				if at>>32 > uint64(c.e.opts.Now().Unix())+31_536_000 {
+					return mongoerr.New(mongoerr.InvalidOptions, "readConcern afterClusterTime value must not be greater than the current clusterTime")
+				}
+				break
+			}
+			c.atTime = at
+		case "provenance":
+		default:
+			return mongoerr.New(40415, "BSON field 'readConcern.%s' is an unknown field.", it.Key())
+		}
+	}
+	return nil
+}
+
+func (c *call) parseWriteConcern(d bson.Raw) error {
+	c.hasWriteConcern = true
+	it := value.Over(d)
+	for it.Next() {
+		switch v := it.Value(); it.Key() {
+		case "w":
+			if s, ok := v.StringValueOK(); ok {
+				if s != "majority" {
+					c.wcError = mongoerr.New(mongoerr.UnknownReplWriteConcern, "No write concern mode named '%s' found in replica set configuration", s)
+				}
+				break
+			}
+			n, ok := value.Truncated(v)
+			if !ok {
+				return mongoerr.New(mongoerr.FailedToParse, "w has to be a number, string, or object; found: %s", value.TypeName(v.Type))
+			}
+			switch {
+			case n < 0 || n > 50:
+				return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50; found: %d", n)
+			case n == 0:
+				c.lazy = true
+			case n > 1:
+				c.wcError = mongoerr.New(mongoerr.UnsatisfiableWriteConcern, "Not enough data-bearing nodes")
+			}
+		case "j", "fsync":
+			if !flag.accepts(v) {
+				return mongoerr.New(mongoerr.FailedToParse, "%s must be numeric or a boolean value", it.Key())
+			}
+			c.journal = value.Truthy(v)
+			if !c.journal && it.Key() == "j" {
+				c.noJournal = true
+			}
+		case "wtimeout", "wtimeoutMS":
+			if !value.IsNumber(v) {
+				return mongoerr.New(mongoerr.FailedToParse, "wtimeout must be a number")
+			}
+		case "provenance", "getLastError":
+		default:
+			return mongoerr.New(40415, "BSON field 'writeConcern.%s' is an unknown field.", it.Key())
+		}
+	}
+	return nil
+}
+
+// sync says whether writes of this command are durable before they are acknowledged.
+func (c *call) sync() bool { return !c.lazy && !c.noJournal }
+
+// find gives the position of an argument, or -1.
+func (cmd *Command) find(name string) int {
+	for i := range cmd.Args {
+		if cmd.Args[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// arg gives an argument; a zero value when it is absent.
+func (c *call) arg(name string) bson.RawValue {
+	i := c.cmd.find(name)
+	if i < 0 {
+		panic("command " + c.cmd.Name + " has no argument " + name)
+	}
+	return c.args[i]
+}
+
+// doc gives an argument that is a document, nil when it is absent.
+func (c *call) doc(name string) bson.Raw {
+	d, _ := c.arg(name).DocumentOK()
+	return d
+}
+
+// str gives an argument that is a string.
+func (c *call) str(name string) string {
+	s, _ := c.arg(name).StringValueOK()
+	return s
+}
+
+// on gives an argument that is a boolean; def when it is absent.
+func (c *call) on(name string, def bool) bool {
+	v := c.arg(name)
+	if v.Type == 0 {
+		return def
+	}
+	return value.Truthy(v)
+}
+
+// whole gives a number argument as an integer: a double must be whole, NaN is 0.
+func whole(v bson.RawValue, name string) (int64, error) {
+	n, exact := value.Integer(v)
+	if exact {
+		return n, nil
+	}
+	if value.IsNaN(v) {
+		return 0, nil
+	}
+	if f, ok := value.Float64(v); ok && (f > 1<<62 || f < -(1<<62)) {
+		n, _ = value.Truncated(v)
+		return n, nil
+	}
+	return 0, mongoerr.New(mongoerr.FailedToParse, "Expected an integer, but cannot represent value as an integer: %s: %s", name, v.String())
+}
+
+// count gives an argument that is a number not below min; def when it is absent.
+func (c *call) count(name string, min, def int64) (int64, error) {
+	v := c.arg(name)
+	if v.Type == 0 {
+		return def, nil
+	}
+	n, err := whole(v, name)
+	if err != nil {
+		return 0, err
+	}
+	if n < min {
+		return 0, mongoerr.New(51024, "BSON field '%s' value must be >= %d, actual value '%d'", name, min, n)
+	}
+	return n, nil
+}
+
+// context gives the context of the command, with maxTimeMS as its deadline.
+func (c *call) deadline() (context.Context, context.CancelFunc) {
+	if c.maxTime == 0 {
+		return c.ctx, func() {}
+	}
+	return context.WithTimeoutCause(c.ctx, c.maxTime, mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit"))
+}

@@ -1,0 +1,322 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/store"
+	"regent/docdb/internal/value"
+	"regent/docdb/internal/wire"
+)
+
+// client is the server's side of one connection.
+type client struct {
+	e        *Engine
+	id       int32
+	local    bool
+	host     string
+	remote   string
+	metadata bool
+	appName  string
+	login    login
+}
+
+// call is one command while it is run.
+type call struct {
+	e   *Engine
+	c   *client
+	cmd *Command
+	ctx context.Context
+	req *wire.Request
+	// name is how the command was spelt; target its value (a collection's name, mostly).
+	name   string
+	target bson.RawValue
+	db     string
+	args   [maxArgs]bson.RawValue
+	seq    *wire.Sequence
+
+	lsid            bson.Raw
+	txnNumber       int64
+	hasTxn          bool
+	inTxn           bool
+	startTxn        bool
+	readLevel       string
+	atTime          uint64
+	hasWriteConcern bool
+	lazy            bool // w: 0
+	journal         bool
+	noJournal       bool // j: false
+	wcError         *mongoerr.Error
+	maxTime         time.Duration
+	comment         bson.RawValue
+
+	sess *session
+	txn  *transaction
+
+	out []byte // the reply document so far, without its end
+	// bare leaves out ok and the times: the reply is complete.
+	end bool
+}
+
+// Close implements wire.Client.
+func (cl *client) Close() { cl.e.conns.Add(-1) }
+
+// Serve implements wire.Client.
+func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply []byte, end bool) {
+	e := cl.e
+	e.ops.requests.Add(1)
+	c := &call{e: e, c: cl, ctx: ctx, req: r}
+	start := len(dst)
+	_, c.out = bsoncore.AppendDocumentStart(dst)
+	err := c.run()
+	if err != nil {
+		if errors.Is(err, errClose) {
+			return dst[:start], true
+		}
+		c.out = append(c.out[:start], 0, 0, 0, 0)
+		c.appendError(err)
+	} else {
+		if c.wcError != nil && c.cmd.Write {
+			i, b := bsoncore.AppendDocumentElementStart(c.out, "writeConcernError")
+			b = bsoncore.AppendInt32Element(b, "code", int32(c.wcError.Code))
+			b = bsoncore.AppendStringElement(b, "codeName", c.wcError.Name)
+			b = bsoncore.AppendStringElement(b, "errmsg", c.wcError.Message)
+			c.out, _ = bsoncore.AppendDocumentEnd(b, i)
+		}
+		c.out = bsoncore.AppendDoubleElement(c.out, "ok", 1)
+	}
+	c.appendTimes()
+	out, _ := bsoncore.AppendDocumentEnd(c.out, int32(start))
+	return out, c.end
+}
+
+// errClose ends the connection without an answer; only failpoints use it.
+var errClose = errors.New("close the connection")
+
+// run finds the command, parses it and runs it in its session.
+func (c *call) run() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.e.opts.Log("docdb: command %q failed inside: %v\n%s", c.name, p, debug.Stack())
+			err = mongoerr.New(mongoerr.InternalError, "internal error in command '%s'", c.name)
+			if c.txn != nil {
+				c.txn.abort()
+			}
+			if c.sess != nil {
+				c.sess.leave(c)
+			}
+		}
+	}()
+	body := c.req.Body
+	if err := value.Validate(body, 210); err != nil {
+		return mongoerr.New(mongoerr.InvalidBSON, "%v", err)
+	}
+	it := value.Over(body)
+	if !it.Next() {
+		return mongoerr.New(mongoerr.CommandNotFound, "no such command: ''")
+	}
+	cmd := c.e.commands[it.Key()]
+	if cmd == nil {
+		c.name = string(append([]byte(nil), it.Key()...))
+		return mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", c.name)
+	}
+	c.cmd, c.name = cmd, cmd.Name
+	if it.Key() != cmd.Name {
+		for _, a := range cmd.Aliases {
+			if a == it.Key() {
+				c.name = a
+			}
+		}
+	}
+	if c.req.Legacy {
+		if !cmd.Legacy {
+			return mongoerr.New(352, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade.", c.name)
+		}
+		c.db = c.req.DB
+	}
+	if err := c.parse(body); err != nil {
+		return err
+	}
+	if c.db == "" {
+		return mongoerr.New(40571, "OP_MSG requests require a $db argument")
+	}
+	if err := validDB(c.db); err != nil {
+		return err
+	}
+	if cmd.Admin && c.db != "admin" {
+		return mongoerr.New(mongoerr.Unauthorized, "%s may only be run against the admin database.", c.name)
+	}
+	if !cmd.Open {
+		if err := c.authorize(); err != nil {
+			return err
+		}
+	}
+	if cmd.TestOnly && !c.e.opts.TestCommands {
+		return mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", c.name)
+	}
+	if err := c.failpoint(); err != nil {
+		return err
+	}
+	if c.e.ctx.Err() != nil {
+		return mongoerr.New(mongoerr.ShutdownInProgress, "the server is shutting down")
+	}
+	if c.lsid == nil {
+		if c.hasTxn {
+			return mongoerr.New(mongoerr.InvalidOptions, "Transaction number requires a session ID to also be specified")
+		}
+		if c.inTxn {
+			return mongoerr.New(mongoerr.InvalidOptions, "'autocommit' field requires a transaction number to also be specified")
+		}
+		return c.translate(cmd.Run(c))
+	}
+	if c.inTxn && !c.hasTxn {
+		return mongoerr.New(mongoerr.InvalidOptions, "'autocommit' field requires a transaction number to also be specified")
+	}
+	if c.startTxn && !c.inTxn {
+		return mongoerr.New(mongoerr.InvalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified")
+	}
+	if cmd.NoSession {
+		return c.translate(cmd.Run(c))
+	}
+	if err := c.enterSession(); err != nil {
+		return err
+	}
+	err = c.translate(cmd.Run(c))
+	if err != nil && c.txn != nil && cmd.Name != "commitTransaction" && cmd.Name != "abortTransaction" {
+		c.txn.abort()
+		err = c.labelled(err)
+	}
+	c.sess.leave(c)
+	return err
+}
+
+// labelled adds TransientTransactionError to what a driver may answer by running the transaction again.
+func (c *call) labelled(err error) error {
+	m := mongoerr.As(err)
+	switch m.Code {
+	case mongoerr.WriteConflict, mongoerr.LockTimeout, mongoerr.SnapshotUnavailable, mongoerr.NoSuchTransaction,
+		mongoerr.ShutdownInProgress, mongoerr.InterruptedAtShutdown:
+		if !m.HasLabel(mongoerr.LabelTransientTransaction) {
+			return m.WithLabels(mongoerr.LabelTransientTransaction)
+		}
+	}
+	return m
+}
+
+// translate turns the errors of the store and of contexts into MongoDB's.
+func (c *call) translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	var m *mongoerr.Error
+	if errors.As(err, &m) || errors.Is(err, errClose) {
+		return err
+	}
+	switch {
+	case errors.Is(err, store.ErrWriteConflict), errors.Is(err, store.ErrNeedLock):
+		return mongoerr.New(mongoerr.WriteConflict, "Caused by :: Write conflict during plan execution and yielding is disabled. :: Please retry your operation or multi-document transaction.")
+	case errors.Is(err, store.ErrCollectionGone):
+		return mongoerr.New(mongoerr.QueryPlanKilled, "collection dropped")
+	case errors.Is(err, store.ErrTransactionTooLarge):
+		return mongoerr.New(mongoerr.TransactionTooLarge, "Total size of all transaction operations must be less than the limit: %v", err)
+	case errors.Is(err, store.ErrTransactionDone):
+		return mongoerr.New(mongoerr.NoSuchTransaction, "Transaction %d has been aborted.", c.txnNumber)
+	case errors.Is(err, context.DeadlineExceeded):
+		return mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit")
+	case errors.Is(err, context.Canceled):
+		if c.e.ctx.Err() != nil {
+			return mongoerr.New(mongoerr.InterruptedAtShutdown, "interrupted at shutdown")
+		}
+		return mongoerr.New(mongoerr.Interrupted, "operation was interrupted")
+	}
+	if k := keyError(err); k != nil {
+		return k
+	}
+	c.e.opts.Log("docdb: command %q: %v", c.name, err)
+	return mongoerr.New(mongoerr.InternalError, "%v", err)
+}
+
+func (c *call) appendError(err error) {
+	m := mongoerr.As(err)
+	c.out = bsoncore.AppendDoubleElement(c.out, "ok", 0)
+	c.out = bsoncore.AppendStringElement(c.out, "errmsg", m.Message)
+	c.out = bsoncore.AppendInt32Element(c.out, "code", int32(m.Code))
+	c.out = bsoncore.AppendStringElement(c.out, "codeName", m.Name)
+	if m.KeyPattern != nil {
+		c.out = bsoncore.AppendDocumentElement(c.out, "keyPattern", bsoncore.Document(m.KeyPattern))
+	}
+	if m.KeyValue != nil {
+		c.out = bsoncore.AppendDocumentElement(c.out, "keyValue", bsoncore.Document(m.KeyValue))
+	}
+	if m.ErrInfo != nil {
+		c.out = bsoncore.AppendDocumentElement(c.out, "errInfo", bsoncore.Document(m.ErrInfo))
+	}
+	labels := m.Labels
+	if c.hasTxn && (!c.inTxn || c.cmd != nil && (c.cmd.Name == "commitTransaction" || c.cmd.Name == "abortTransaction")) && retryable(m.Code) {
+		labels = append(labels[:len(labels):len(labels)], mongoerr.LabelRetryableWrite)
+	}
+	if len(labels) > 0 {
+		i, b := bsoncore.AppendArrayElementStart(c.out, "errorLabels")
+		for j, l := range labels {
+			b = bsoncore.AppendStringElement(b, fmt.Sprint(j), l)
+		}
+		c.out, _ = bsoncore.AppendArrayEnd(b, i)
+	}
+}
+
+// retryable lists the codes after which a driver sends a retryable write again (mongo-engine.md §1.4).
+func retryable(code mongoerr.Code) bool {
+	switch code {
+	case 6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436:
+		return true
+	}
+	return false
+}
+
+var zeroHash [20]byte
+
+// appendTimes adds the operation's time and the cluster's.
+func (c *call) appendTimes() {
+	t := c.e.st.Applied()
+	i, b := bsoncore.AppendDocumentElementStart(c.out, "$clusterTime")
+	b = bsoncore.AppendTimestampElement(b, "clusterTime", uint32(t>>32), uint32(t))
+	j, b := bsoncore.AppendDocumentElementStart(b, "signature")
+	b = bsoncore.AppendBinaryElement(b, "hash", 0, zeroHash[:])
+	b = bsoncore.AppendInt64Element(b, "keyId", 0)
+	b, _ = bsoncore.AppendDocumentEnd(b, j)
+	b, _ = bsoncore.AppendDocumentEnd(b, i)
+	c.out = bsoncore.AppendTimestampElement(b, "operationTime", uint32(t>>32), uint32(t))
+}
+
+// Short forms for replies.
+
+func (c *call) int32(key string, n int) { c.out = bsoncore.AppendInt32Element(c.out, key, int32(n)) }
+func (c *call) int64(key string, n int64) {
+	c.out = bsoncore.AppendInt64Element(c.out, key, n)
+}
+func (c *call) double(key string, f float64) { c.out = bsoncore.AppendDoubleElement(c.out, key, f) }
+func (c *call) string(key, s string)         { c.out = bsoncore.AppendStringElement(c.out, key, s) }
+func (c *call) bool(key string, b bool)      { c.out = bsoncore.AppendBooleanElement(c.out, key, b) }
+
+// value appends any Go value that BSON knows; for replies that are not on a hot path.
+func (c *call) value(key string, v any) {
+	t, b, err := bson.MarshalValue(v)
+	if err != nil {
+		panic(err)
+	}
+	c.out = bsoncore.AppendValueElement(c.out, key, bsoncore.Value{Type: bsoncore.Type(t), Data: b})
+}
+
+// fields appends the members of a document.
+func (c *call) fields(d bson.D) {
+	for _, e := range d {
+		c.value(e.Key, e.Value)
+	}
+}

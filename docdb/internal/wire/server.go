@@ -1,0 +1,295 @@
+package wire
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Client is the server's side of one connection: its metadata, who it is.
+type Client interface {
+	// Serve answers a request by appending one document to dst. It must not keep any of the request's bytes. With close the
+	// connection ends (after the answer, if there is one).
+	Serve(ctx context.Context, r *Request, dst []byte) (reply []byte, close bool)
+	// Close is called once, when the connection has ended.
+	Close()
+}
+
+// keepBuffer is the largest buffer that a quiet connection keeps.
+const keepBuffer = 256 << 10
+
+// replyIDs are ids of answers; nobody looks at them.
+var replyIDs atomic.Uint32
+
+// answer handles one whole message and appends the framed reply, if there is one, to dst.
+func answer(ctx context.Context, c Client, r *Request, msg, dst []byte) (out []byte, end bool) {
+	if err := r.parse(msg); err != nil {
+		return dst, true
+	}
+	start := len(dst)
+	dst = r.beginReply(dst)
+	dst, end = c.Serve(ctx, r, dst)
+	if r.NoReply {
+		return dst[:start], end
+	}
+	return endReply(dst, start, replyIDs.Add(1)), end
+}
+
+// Server serves TCP connections until it is closed.
+type Server struct {
+	// NewClient makes the server's side of a connection.
+	NewClient func(remote net.Addr) Client
+	// MaxConnections bounds the number of open connections; default 10,000. One more is closed at once.
+	MaxConnections int
+
+	mu     sync.Mutex
+	conns  map[net.Conn]context.CancelFunc
+	lns    map[net.Listener]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// Serve accepts connections until the listener or the server is closed.
+func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	if s.lns == nil {
+		s.lns, s.conns = map[net.Listener]struct{}{}, map[net.Conn]context.CancelFunc{}
+	}
+	s.lns[ln] = struct{}{}
+	s.mu.Unlock()
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			s.mu.Lock()
+			closed := s.closed
+			delete(s.lns, ln)
+			s.mu.Unlock()
+			if closed {
+				return nil
+			}
+			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+				continue
+			}
+			return err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		limit := s.MaxConnections
+		if limit == 0 {
+			limit = 10_000
+		}
+		s.mu.Lock()
+		if s.closed || len(s.conns) >= limit {
+			s.mu.Unlock()
+			cancel()
+			c.Close()
+			continue
+		}
+		s.conns[c] = cancel
+		s.wg.Add(1)
+		s.mu.Unlock()
+		go s.run(ctx, c)
+	}
+}
+
+func (s *Server) run(ctx context.Context, c net.Conn) {
+	client := s.NewClient(c.RemoteAddr())
+	defer s.wg.Done()
+	defer func() {
+		s.mu.Lock()
+		s.conns[c]()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		c.Close()
+		client.Close()
+	}()
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetNoDelay(true)
+		t.SetKeepAlivePeriod(time.Minute)
+	}
+	rd := &reader{conn: c, buf: make([]byte, 0, 16<<10)}
+	var out []byte
+	var r Request
+	for ctx.Err() == nil {
+		msg, err := rd.message()
+		if err != nil {
+			return
+		}
+		opCtx, done := rd.watch(ctx)
+		var end bool
+		out, end = answer(opCtx, client, &r, msg, out[:0])
+		done()
+		rd.consume()
+		if len(out) > 0 {
+			c.SetWriteDeadline(time.Now().Add(10 * time.Minute))
+			if _, err := c.Write(out); err != nil {
+				return
+			}
+		}
+		if end {
+			return
+		}
+		if cap(out) > keepBuffer {
+			out = nil
+		}
+	}
+}
+
+// reader reads whole messages from a connection.
+type reader struct {
+	conn net.Conn
+	buf  []byte // what has been read
+	used int    // the length of the message that was given out
+}
+
+// message gives the next message, valid until consume.
+func (r *reader) message() ([]byte, error) {
+	for len(r.buf) < 4 {
+		if err := r.fill(headerSize); err != nil {
+			return nil, err
+		}
+	}
+	n, err := messageLength(r.buf)
+	if err != nil {
+		return nil, err
+	}
+	for len(r.buf) < n {
+		if err := r.fill(n); err != nil {
+			return nil, err
+		}
+	}
+	r.used = n
+	return r.buf[:n], nil
+}
+
+// fill reads once, with room for a message of n bytes that grows with what really arrives.
+func (r *reader) fill(n int) error {
+	if cap(r.buf)-len(r.buf) < 512 {
+		size := 2 * cap(r.buf)
+		if size > n {
+			size = max(n, len(r.buf)+512)
+		}
+		b := make([]byte, len(r.buf), size)
+		copy(b, r.buf)
+		r.buf = b
+	}
+	m, err := r.conn.Read(r.buf[len(r.buf):cap(r.buf)])
+	r.buf = r.buf[:len(r.buf)+m]
+	if m > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+func (r *reader) consume() {
+	rest := copy(r.buf, r.buf[r.used:])
+	r.buf, r.used = r.buf[:rest], 0
+	if rest == 0 && cap(r.buf) > keepBuffer {
+		r.buf = make([]byte, 0, 16<<10)
+	}
+}
+
+// watch gives a context that is cancelled when the peer goes away. A peer that is gone is noticed only by commands that wait
+// (they ask for Done), through a read of one byte in the background.
+func (r *reader) watch(ctx context.Context) (context.Context, func()) {
+	w := &watched{Context: ctx, r: r}
+	return w, w.stop
+}
+
+type watched struct {
+	context.Context
+	r       *reader
+	mu      sync.Mutex
+	inner   context.Context
+	cancel  context.CancelFunc
+	stopped chan struct{}
+}
+
+func (w *watched) Done() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.inner == nil {
+		w.inner, w.cancel = context.WithCancel(w.Context)
+		w.stopped = make(chan struct{})
+		go w.peek()
+	}
+	return w.inner.Done()
+}
+
+func (w *watched) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.inner != nil {
+		return w.inner.Err()
+	}
+	return w.Context.Err()
+}
+
+// peek reads what comes next, so that the end of the connection is seen. The message being answered must not move, so what
+// comes goes to memory of its own.
+func (w *watched) peek() {
+	defer close(w.stopped)
+	var b [4096]byte
+	n, err := w.r.conn.Read(b[:])
+	if n > 0 {
+		w.mu.Lock()
+		w.r.buf = append(w.r.buf[:len(w.r.buf):len(w.r.buf)], b[:n]...)
+		w.mu.Unlock()
+		return
+	}
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		return
+	}
+	w.cancel()
+}
+
+func (w *watched) stop() {
+	w.mu.Lock()
+	stopped := w.stopped
+	w.mu.Unlock()
+	if stopped == nil {
+		return
+	}
+	w.r.conn.SetReadDeadline(time.Unix(1, 0))
+	<-stopped
+	w.r.conn.SetReadDeadline(time.Time{})
+	w.cancel()
+}
+
+// Close ends all connections and listeners and waits for what is running.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for ln := range s.lns {
+		ln.Close()
+	}
+	for c, cancel := range s.conns {
+		cancel()
+		c.SetReadDeadline(time.Unix(1, 0))
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// Connections is the number of open connections.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// isNoReply looks at the flags of an OP_MSG.
+func isNoReply(msg []byte) bool {
+	return len(msg) >= headerSize+4 && binary.LittleEndian.Uint32(msg[12:]) == opMsg &&
+		binary.LittleEndian.Uint32(msg[headerSize:])&flagMoreToCome != 0
+}
