@@ -1,0 +1,240 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/store"
+)
+
+// Stats counts what a scan has looked at.
+type Stats struct{ Keys, Docs int64 }
+
+// Scan walks the documents that a plan finds. A document is valid until the next call.
+type Scan struct {
+	c     *store.Collection
+	view  store.View
+	Stats Stats
+
+	// walking the collection
+	records store.Iter
+	started bool
+	reverse bool
+
+	// walking indexes
+	plans []*Plan
+	plan  *Plan
+	it    store.Iter
+	at    int // the range
+	in    bool
+	seen  map[store.RecordID]struct{}
+	key   []byte
+	buf   []byte
+	id    store.RecordID
+	steps int
+	lower []byte
+	upper []byte
+}
+
+// Open starts to walk a plan over a view of the collection.
+func (p *Plan) Open(c *store.Collection, view store.View) (*Scan, error) {
+	s := &Scan{c: c, view: view}
+	switch p.Stage {
+	case CollScan:
+		s.lower, s.upper = c.Bounds()
+		it, err := view.Iter(s.lower, s.upper)
+		if err != nil {
+			return nil, err
+		}
+		s.records, s.reverse = it, p.Reverse
+	case IndexScan:
+		s.plans = []*Plan{p}
+		if !p.Distinct {
+			s.seen = map[store.RecordID]struct{}{}
+		}
+	case Union:
+		s.plans = p.Branches
+		s.seen = map[store.RecordID]struct{}{}
+	}
+	return s, nil
+}
+
+// Close ends the walk.
+func (s *Scan) Close() error {
+	var err error
+	if s.records != nil {
+		err = s.records.Close()
+		s.records = nil
+	}
+	if s.it != nil {
+		if e := s.it.Close(); err == nil {
+			err = e
+		}
+		s.it = nil
+	}
+	s.plans, s.plan = nil, nil
+	return err
+}
+
+// ID is the record of the document that Next gave last.
+func (s *Scan) ID() store.RecordID { return s.id }
+
+// Next gives the next document, or io.EOF.
+func (s *Scan) Next(ctx context.Context) (bson.Raw, error) {
+	if s.steps++; s.steps&127 == 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	if s.records != nil {
+		return s.nextRecord()
+	}
+	for {
+		id, err := s.nextKey(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.key = s.c.RecordKey(s.key[:0], id)
+		v, done, err := s.view.Get(s.key)
+		if err == store.ErrNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.buf = append(s.buf[:0], v...)
+		if err := done.Close(); err != nil {
+			return nil, err
+		}
+		s.Stats.Docs++
+		s.id = id
+		return bson.Raw(s.buf), nil
+	}
+}
+
+func (s *Scan) nextRecord() (bson.Raw, error) {
+	var ok bool
+	switch {
+	case !s.started && s.reverse:
+		ok = s.records.Last()
+	case !s.started:
+		ok = s.records.First()
+	case s.reverse:
+		ok = s.records.Prev()
+	default:
+		ok = s.records.Next()
+	}
+	s.started = true
+	if !ok {
+		if err := s.records.Error(); err != nil {
+			return nil, err
+		}
+		return nil, io.EOF
+	}
+	s.Stats.Docs++
+	s.id = store.RecordIDOf(s.records.Key())
+	return bson.Raw(s.records.Value()), nil
+}
+
+// NextKey moves to the next entry of the index that points to a document not seen yet, and gives its record; io.EOF at the end.
+func (s *Scan) NextKey(ctx context.Context) (store.RecordID, error) { return s.nextKey(ctx) }
+
+func (s *Scan) nextKey(ctx context.Context) (store.RecordID, error) {
+	for {
+		if s.plan == nil {
+			if len(s.plans) == 0 {
+				return 0, io.EOF
+			}
+			p := s.plans[0]
+			s.plans = s.plans[1:]
+			if p.Stage == Nothing || len(p.Ranges) == 0 {
+				continue
+			}
+			s.plan, s.in, s.at = p, false, 0
+			if p.Reverse {
+				s.at = len(p.Ranges) - 1
+			}
+			if s.it != nil {
+				if err := s.it.Close(); err != nil {
+					return 0, err
+				}
+				s.it = nil
+			}
+			it, err := s.view.Iter(p.Ranges[0].Low, p.Ranges[len(p.Ranges)-1].High)
+			if err != nil {
+				return 0, err
+			}
+			s.it = it
+		}
+		ok := s.move()
+		if !ok {
+			if err := s.it.Error(); err != nil {
+				return 0, err
+			}
+			s.plan = nil
+			continue
+		}
+		s.Stats.Keys++
+		if s.Stats.Keys&255 == 0 {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+		}
+		id := s.plan.Index.RecordOf(s.it.Key(), s.it.Value())
+		if s.seen != nil {
+			if _, dup := s.seen[id]; dup {
+				continue
+			}
+			s.seen[id] = struct{}{}
+		}
+		return id, nil
+	}
+}
+
+// move goes to the next key inside the ranges.
+func (s *Scan) move() bool {
+	p := s.plan
+	if p.Reverse {
+		for s.at >= 0 {
+			r := p.Ranges[s.at]
+			var ok bool
+			if s.in {
+				ok = s.it.Prev()
+			} else {
+				ok = s.it.SeekLT(r.High)
+				s.in = true
+			}
+			if !ok {
+				return false
+			}
+			if bytes.Compare(s.it.Key(), r.Low) >= 0 {
+				return true
+			}
+			s.at--
+			s.in = false
+		}
+		return false
+	}
+	for s.at < len(p.Ranges) {
+		r := p.Ranges[s.at]
+		var ok bool
+		if s.in {
+			ok = s.it.Next()
+		} else {
+			ok = s.it.SeekGE(r.Low)
+			s.in = true
+		}
+		if !ok {
+			return false
+		}
+		if bytes.Compare(s.it.Key(), r.High) < 0 {
+			return true
+		}
+		s.at++
+		s.in = false
+	}
+	return false
+}
