@@ -169,7 +169,7 @@ func duplicateKey(d *store.DuplicateKeyError) *mongoerr.Error {
 	var sb strings.Builder
 	fmt.Fprintf(&sb, "E11000 duplicate key error collection: %s.%s index: %s", d.DB, d.Coll, d.Index.Name)
 	if d.Index.Collation != nil {
-		fmt.Fprintf(&sb, " collation: %s", shell(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: d.Index.Collation}))
+		fmt.Fprintf(&sb, " collation: %s", value.ShowDoc(d.Index.Collation))
 	}
 	sb.WriteString(" dup key: { ")
 	i, kv := bsoncore.AppendDocumentStart(nil)
@@ -182,9 +182,9 @@ func duplicateKey(d *store.DuplicateKeyError) *mongoerr.Error {
 			v = bson.RawValue{Type: bson.TypeNull}
 		}
 		if s, ok := v.StringValueOK(); ok && d.Index.Keys.Collator != nil {
-			fmt.Fprintf(&sb, "%s: \"0x%x\"", f.Path, d.Index.Keys.Collator.AppendKey(nil, s))
+			fmt.Fprintf(&sb, "%s: \"0x%x\"", f.Path, d.Index.Keys.Collator.AppendStringKey(nil, []byte(s)))
 		} else {
-			fmt.Fprintf(&sb, "%s: %s", f.Path, shell(v))
+			fmt.Fprintf(&sb, "%s: %s", f.Path, value.Show(v))
 		}
 		kv = value.Append(kv, f.Path, v)
 	}

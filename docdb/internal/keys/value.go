@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"unsafe"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -34,7 +35,7 @@ const (
 
 // Collator gives the sort key of a string under a collation. Equal strings have equal keys.
 type Collator interface {
-	AppendKey(dst []byte, s string) []byte
+	AppendStringKey(dst []byte, s []byte) []byte
 }
 
 // AppendValue appends the ascending encoding of v; a zero v (missing) is written as null. A nil collator compares bytes.
@@ -69,12 +70,12 @@ func AppendValue(dst []byte, v bson.RawValue, c Collator) []byte {
 		}
 		return appendDecimal(dst, bson.NewDecimal128(binary.LittleEndian.Uint64(v.Value[8:]), binary.LittleEndian.Uint64(v.Value)))
 	case bson.TypeString, bson.TypeSymbol:
-		s, _, _ := bsoncore.ReadString(v.Value)
+		s := text(v.Value)
 		dst = append(dst, byteString)
 		if c != nil {
-			return appendEscaped(dst, string(c.AppendKey(nil, s)))
+			s = c.AppendStringKey(nil, s)
 		}
-		return appendEscaped(dst, s)
+		return appendEscaped(dst, unsafe.String(unsafe.SliceData(s), len(s)))
 	case bson.TypeEmbeddedDocument:
 		return appendObject(append(dst, byteObject), v.Value, c)
 	case bson.TypeArray:
@@ -144,6 +145,14 @@ func Invert(b []byte) {
 	for i := range b {
 		b[i] = ^b[i]
 	}
+}
+
+// text is the text of a string value: a length, the bytes, a zero.
+func text(v []byte) []byte {
+	if len(v) < 5 {
+		return nil
+	}
+	return v[4 : len(v)-1]
 }
 
 func appendEscaped(dst []byte, s string) []byte {

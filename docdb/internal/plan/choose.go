@@ -644,3 +644,11 @@ func simplePartial(f bson.Raw) bool {
 	}
 	return true
 }
+
+// Whole plans a scan of the whole hinted index, where its conditions do not narrow it down.
+func Whole(d *store.Def, ix *store.Index, r *Request) *Plan {
+	if len(ix.Keys.Fields) == 1 && ix.Keys.Fields[0].Kind != keys.Plain && ix.Keys.Fields[0].Kind != keys.Hashed {
+		return nil
+	}
+	return &Plan{Stage: IndexScan, Def: d, Index: ix, Ranges: []Range{{ix.Prefix(), ix.Upper()}}, Sorted: r.Sort == nil}
+}

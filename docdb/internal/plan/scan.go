@@ -238,3 +238,11 @@ func (s *Scan) move() bool {
 	}
 	return false
 }
+
+// Index is the index that is being walked, or nil.
+func (s *Scan) Index() *store.Index {
+	if s.plan == nil {
+		return nil
+	}
+	return s.plan.Index
+}

@@ -74,3 +74,10 @@ func getCopy(v View, key, dst []byte) ([]byte, error) {
 }
 
 func isNotFound(err error) bool { return errors.Is(err, pebble.ErrNotFound) }
+
+// SnapshotAt gives a View of this moment and its time; close it.
+func (s *Store) SnapshotAt() (*SnapshotView, uint64) {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	return s.Snapshot(), s.clock.applied.Load()
+}

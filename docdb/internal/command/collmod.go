@@ -1,0 +1,220 @@
+package command
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/store"
+	"regent/docdb/internal/value"
+)
+
+// collMod changes a collection's options or those of an index.
+func collMod(c *call) error {
+	name, err := c.collName()
+	if err != nil {
+		return err
+	}
+	coll := c.e.st.Collection(c.db, name)
+	if coll == nil {
+		return mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist: %s.%s", c.db, name)
+	}
+	d := coll.Def()
+	var options bson.D
+	if err := bson.Unmarshal(d.Options, &options); err != nil {
+		return err
+	}
+	set := func(key string, v any) {
+		for i := range options {
+			if options[i].Key == key {
+				options[i].Value = v
+				return
+			}
+		}
+		options = append(options, bson.E{Key: key, Value: v})
+	}
+	if d.View {
+		return c.modifyView(coll, d, set, &options)
+	}
+	if c.arg("viewOn").Type != 0 || c.arg("pipeline").Type != 0 {
+		return mongoerr.New(mongoerr.InvalidOptions, "collMod: 'viewOn' and 'pipeline' need a view")
+	}
+	specs := map[string]bson.Raw{}
+	var reply bson.D
+	if in := c.doc("index"); in != nil {
+		if reply, err = modifyIndex(d, in, specs); err != nil {
+			return err
+		}
+	}
+	v, err := validatorOptions(c, c.arg("validator"), c.arg("validationLevel"), c.arg("validationAction"))
+	if err != nil {
+		return err
+	}
+	for _, e := range v {
+		if c.arg(e.Key).Type != 0 || !find2(options, e.Key) {
+			set(e.Key, e.Value)
+		}
+	}
+	if im := c.doc("changeStreamPreAndPostImages"); im != nil {
+		if value.Lookup(im, "enabled").Type != bson.TypeBoolean {
+			return mongoerr.New(40414, "BSON field 'collMod.changeStreamPreAndPostImages.enabled' is missing but a required field")
+		}
+		set("changeStreamPreAndPostImages", im)
+	}
+	for _, k := range [...][2]string{{"cappedSize", "size"}, {"cappedMax", "max"}} {
+		a := c.arg(k[0])
+		if a.Type == 0 {
+			continue
+		}
+		if !d.Capped {
+			return mongoerr.New(mongoerr.InvalidOptions, "collMod: '%s' needs a capped collection", k[0])
+		}
+		n, err := whole(a, k[0])
+		if k[1] == "size" && err == nil {
+			n, err = cappedSize(a)
+		}
+		if err != nil {
+			return err
+		}
+		set(k[1], n)
+	}
+	raw, err := bson.Marshal(options)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.deadline()
+	defer cancel()
+	if err := c.e.st.Modify(ctx, coll, raw, specs); err != nil {
+		if k := keyError(err); k != nil && k.Code == mongoerr.DuplicateKey {
+			return mongoerr.New(mongoerr.CannotConvertIndexToUnique, "Cannot convert the index to unique. Please resolve conflicting documents before running collMod again. %s", k.Message)
+		}
+		return err
+	}
+	c.fields(reply)
+	return nil
+}
+
+func (c *call) modifyView(coll *store.Collection, d *store.Def, set func(string, any), options *bson.D) error {
+	on, pipeline := c.str("viewOn"), c.arg("pipeline")
+	if on == "" || pipeline.Type == 0 {
+		return mongoerr.New(mongoerr.InvalidOptions, "Must specify both 'viewOn' and 'pipeline' when modifying a view")
+	}
+	if err := c.checkView(d.Name, on, pipeline); err != nil {
+		return err
+	}
+	set("viewOn", on)
+	set("pipeline", pipeline)
+	raw, err := bson.Marshal(*options)
+	if err != nil {
+		return err
+	}
+	return c.e.st.Modify(c.ctx, coll, raw, nil)
+}
+
+// modifyIndex makes the new specification of the index that collMod's index argument is about.
+func modifyIndex(d *store.Def, in bson.Raw, specs map[string]bson.Raw) (bson.D, error) {
+	var ix *store.Index
+	it := value.Over(in)
+	changes := map[string]bson.RawValue{}
+	for it.Next() {
+		v := it.Value()
+		switch k := it.Key(); k {
+		case "name":
+			s, ok := v.StringValueOK()
+			if !ok {
+				return nil, wrongType("collMod.index.name", v, text)
+			}
+			if ix = d.Index(s); ix == nil {
+				return nil, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", s, d.Namespace())
+			}
+		case "keyPattern":
+			if v.Type != bson.TypeEmbeddedDocument {
+				return nil, wrongType("collMod.index.keyPattern", v, object)
+			}
+			for _, x := range d.Indexes {
+				if sameKey(x.Key, v.Value) {
+					ix = x
+				}
+			}
+			if ix == nil {
+				return nil, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", bson.Raw(v.Value), d.Namespace())
+			}
+		case "expireAfterSeconds", "hidden", "unique", "prepareUnique":
+			changes[k] = v
+		default:
+			return nil, mongoerr.New(40415, "BSON field 'collMod.index.%s' is an unknown field.", k)
+		}
+	}
+	if ix == nil {
+		return nil, mongoerr.New(mongoerr.InvalidOptions, "Must specify either index name or key pattern.")
+	}
+	if len(changes) == 0 {
+		return nil, mongoerr.New(mongoerr.InvalidOptions, "no expireAfterSeconds, hidden, unique, or prepareUnique field")
+	}
+	var spec bson.D
+	if err := bson.Unmarshal(ix.Spec, &spec); err != nil {
+		return nil, err
+	}
+	var reply bson.D
+	put := func(key string, v any) {
+		for i := range spec {
+			if spec[i].Key == key {
+				spec[i].Value = v
+				return
+			}
+		}
+		spec = append(spec, bson.E{Key: key, Value: v})
+	}
+	if v, ok := changes["expireAfterSeconds"]; ok {
+		n, err := ttlSeconds(v)
+		if err != nil {
+			return nil, err
+		}
+		if ix.ExpireAfter >= 0 {
+			reply = append(reply, bson.E{Key: "expireAfterSeconds_old", Value: ix.ExpireAfter})
+		} else if len(ix.Keys.Fields) != 1 || ix.IsID() {
+			return nil, mongoerr.New(mongoerr.InvalidOptions, "TTL indexes are single-field indexes, compound indexes do not support TTL")
+		}
+		reply = append(reply, bson.E{Key: "expireAfterSeconds_new", Value: n})
+		put("expireAfterSeconds", n)
+	}
+	if v, ok := changes["hidden"]; ok {
+		if ix.IsID() {
+			return nil, mongoerr.New(mongoerr.BadValue, "can't hide _id index")
+		}
+		if b := value.Truthy(v); b != ix.Hidden {
+			reply = append(reply, bson.E{Key: "hidden_old", Value: ix.Hidden}, bson.E{Key: "hidden_new", Value: b})
+			put("hidden", b)
+		}
+	}
+	if v, ok := changes["prepareUnique"]; ok {
+		if b := value.Truthy(v); b != ix.PrepareUnique {
+			reply = append(reply, bson.E{Key: "prepareUnique_old", Value: ix.PrepareUnique}, bson.E{Key: "prepareUnique_new", Value: b})
+			put("prepareUnique", b)
+		}
+	}
+	if v, ok := changes["unique"]; ok {
+		if !value.Truthy(v) {
+			return nil, mongoerr.New(mongoerr.BadValue, "collMod does not support converting an index to non-unique")
+		}
+		if !ix.Unique {
+			if !ix.PrepareUnique {
+				return nil, mongoerr.New(mongoerr.InvalidOptions, "Cannot make index unique with 'prepareUnique=false'. Run collMod to set it first.")
+			}
+			reply = append(reply, bson.E{Key: "unique_new", Value: true})
+			out := spec[:0]
+			for _, e := range spec {
+				if e.Key != "prepareUnique" {
+					out = append(out, e)
+				}
+			}
+			spec = out
+			put("unique", true)
+		}
+	}
+	raw, err := bson.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	specs[ix.Name] = raw
+	return reply, nil
+}

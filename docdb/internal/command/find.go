@@ -1,0 +1,634 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"regent/docdb/internal/expr"
+	"regent/docdb/internal/match"
+	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/plan"
+	"regent/docdb/internal/store"
+	"regent/docdb/internal/value"
+)
+
+func find(c *call) error {
+	c.e.ops.query.Add(1)
+	name, err := c.collName()
+	if err != nil {
+		return err
+	}
+	ns := c.db + "." + name
+	skip, err := c.count("skip", 0, 0)
+	if err != nil {
+		return err
+	}
+	limit, err := c.count("limit", 0, 0)
+	if err != nil {
+		return err
+	}
+	batch, err := c.count("batchSize", 0, defaultBatch)
+	if err != nil {
+		return err
+	}
+	single := c.on("singleBatch", false)
+	if limit == 0 {
+		limit = -1
+	}
+	coll := c.e.st.Collection(c.db, name)
+	if coll != nil && coll.Def().View {
+		return c.findView(coll, skip, limit, batch, single)
+	}
+	if done, err := c.findByID(ns, coll, skip); done || err != nil {
+		return err
+	}
+	ctx, cancel := c.deadline()
+	defer cancel()
+	q, err := c.query(coll, "filter")
+	if err != nil {
+		return err
+	}
+	if q.near() && c.txn != nil {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "geoNear is not supported in a transaction")
+	}
+	if err := c.sorted(q, "sort"); err != nil {
+		return err
+	}
+	proj, err := c.projection(q, c.doc("projection"))
+	if err != nil {
+		return err
+	}
+	tailable, awaits := c.on("tailable", false), c.on("awaitData", false)
+	if awaits && !tailable {
+		return mongoerr.New(mongoerr.FailedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
+	}
+	if tailable {
+		return c.findTailable(ctx, ns, coll, q, proj, skip, limit, batch, awaits)
+	}
+	if coll == nil {
+		if c.txn != nil {
+			c.txn.begin()
+		}
+		return c.emptyCursor(ns)
+	}
+	src, atTime, err := c.open(ctx, coll, q, openOptions{skip: skip, limit: limit})
+	if err != nil {
+		return err
+	}
+	if proj != nil {
+		src = &projected{src: src, p: proj}
+	}
+	if c.on("showRecordId", false) || c.on("returnKey", false) {
+		src = &decorated{src: src, returnKey: c.on("returnKey", false)}
+	}
+	cur := &cursor{ns: ns, coll: name, src: src, on: coll, limit: limit, noTimeout: c.on("noCursorTimeout", false), atTime: atTime}
+	return c.openCursor(ctx, cur, batch, single)
+}
+
+// findByID answers {_id: value} without a plan, a snapshot or a cursor: two point reads. done is false when the query is another.
+func (c *call) findByID(ns string, coll *store.Collection, skip int64) (done bool, err error) {
+	if coll == nil || c.txn != nil || c.readLevel == "snapshot" {
+		return false, nil
+	}
+	filter, ok := c.arg("filter").DocumentOK()
+	if !ok || skip != 0 {
+		return false, nil
+	}
+	it := value.Over(filter)
+	if !it.Next() || it.Key() != "_id" {
+		return false, nil
+	}
+	id := it.Value()
+	if it.Next() || !pointValue(id) {
+		return false, nil
+	}
+	for _, n := range [...]string{"hint", "min", "max", "collation", "returnKey", "showRecordId", "tailable", "let", "limit"} {
+		if v := c.arg(n); v.Type != 0 && n != "limit" {
+			return false, nil
+		}
+	}
+	if s := c.arg("sort"); s.Type != 0 && len(s.Value) > 5 {
+		return false, nil
+	}
+	if b, err := c.count("batchSize", 0, defaultBatch); err != nil || b == 0 {
+		return false, err
+	}
+	d := coll.Def()
+	if d.Collation != nil {
+		return false, nil
+	}
+	var proj projector
+	if p := c.doc("projection"); p != nil && len(p) > 5 {
+		if proj, err = c.projection(&query{}, p); err != nil {
+			return true, err
+		}
+		if proj != nil && proj.NeedsMatch() {
+			return false, nil
+		}
+	}
+	i, out := bsoncore.AppendDocumentElementStart(c.out, "cursor")
+	a, out := bsoncore.AppendArrayElementStart(out, "firstBatch")
+	view := c.e.st.Present()
+	rid, err := store.FindID(view, d, id)
+	if err == nil {
+		var kb [16]byte
+		v, closer, e := view.Get(coll.RecordKey(kb[:0], rid))
+		switch {
+		case e == nil:
+			doc := bson.Raw(v)
+			if proj != nil {
+				if doc, err = proj.Apply(doc); err != nil {
+					closer.Close()
+					return true, err
+				}
+			}
+			out = bsoncore.AppendDocumentElement(out, "0", bsoncore.Document(doc))
+			closer.Close()
+		case !errors.Is(e, store.ErrNotFound):
+			return true, e
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return true, err
+	}
+	out, _ = bsoncore.AppendArrayEnd(out, a)
+	out = bsoncore.AppendInt64Element(out, "id", 0)
+	out = bsoncore.AppendStringElement(out, "ns", ns)
+	c.out, _ = bsoncore.AppendDocumentEnd(out, i)
+	return true, nil
+}
+
+// pointValue reports whether equality with v is equality of keys: no operators, no pattern, no array.
+func pointValue(v bson.RawValue) bool {
+	switch v.Type {
+	case bson.TypeArray, bson.TypeRegex, bson.TypeNull, bson.TypeUndefined:
+		return false
+	case bson.TypeEmbeddedDocument:
+		it := value.Over(v.Value)
+		return !it.Next() || !strings.HasPrefix(it.Key(), "$")
+	}
+	return true
+}
+
+// query is a compiled filter with what else decides which documents are found and in which order.
+type query struct {
+	filter       bson.Raw
+	m            *match.Matcher
+	collation    bson.Raw // nil: simple
+	comparer     value.StringComparer
+	scope        *expr.Scope
+	exprOpts     expr.Options
+	hint         bson.RawValue
+	sort         bson.Raw
+	sortBy       []plan.SortField // nil when an index cannot give the order
+	natural      int
+	min, max     bson.Raw
+	special      *specialSearch
+	wantPosition bool // the positional operator needs the element that matched
+}
+
+// query compiles the filter in the named argument, and the hint, collation and variables beside it.
+func (c *call) query(coll *store.Collection, name string) (*query, error) {
+	return c.compileQuery(coll, c.doc(name), c.doc("collation"), c.arg("hint"), c.doc("let"))
+}
+
+func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.Raw, hint bson.RawValue, let bson.Raw) (*query, error) {
+	if filter == nil {
+		filter = emptyDoc
+	}
+	q := &query{filter: append(bson.Raw(nil), filter...), hint: hint}
+	if err := c.setCollation(q, coll, collationSpec); err != nil {
+		return nil, err
+	}
+	t := c.e.st.Applied()
+	q.exprOpts = expr.Options{Collation: q.comparer, Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
+	q.scope = expr.NewScope(q.exprOpts)
+	if let != nil {
+		vars, err := evaluateLet(let, q.exprOpts)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range vars {
+			q.scope = q.scope.Fix(v.name, v.value)
+		}
+	}
+	var err error
+	opts := matchOptions(q.comparer, q.scope, q.exprOpts)
+	if coll != nil {
+		opts.Text = q.textCompiler(coll)
+	}
+	if q.m, err = match.Compile(q.filter, opts); err != nil {
+		return nil, err
+	}
+	return q, q.findSpecial()
+}
+
+// setCollation decides on the collation: the command's, else the collection's.
+func (c *call) setCollation(q *query, coll *store.Collection, spec bson.Raw) error {
+	if spec == nil && coll != nil {
+		spec = coll.Def().Collation
+	}
+	if spec == nil {
+		return nil
+	}
+	cmp, full, err := fullCollation(spec)
+	if err != nil {
+		return err
+	}
+	q.comparer, q.collation = cmp, full
+	return nil
+}
+
+var emptyDoc = bson.Raw{5, 0, 0, 0, 0}
+
+// sorted takes the sort order from an argument.
+func (c *call) sorted(q *query, name string) error {
+	return q.setSort(c.doc(name))
+}
+
+func (q *query) setSort(s bson.Raw) error {
+	if len(s) <= 5 {
+		return nil
+	}
+	n := 0
+	var by []plan.SortField
+	plain := true
+	it := value.Over(s)
+	for it.Next() {
+		n++
+		v := it.Value()
+		if it.Key() == "$natural" {
+			f, ok := value.Float64(v)
+			if !ok || f != 1 && f != -1 {
+				return mongoerr.New(mongoerr.BadValue, "$natural sort must be 1 or -1")
+			}
+			q.natural = int(f)
+			continue
+		}
+		f, ok := value.Float64(v)
+		if !ok {
+			plain = false // $meta; the sort stage checks it
+			continue
+		}
+		by = append(by, plan.SortField{Path: strings.Clone(it.Key()), Desc: f < 0})
+	}
+	if q.natural != 0 {
+		if n > 1 {
+			return mongoerr.New(mongoerr.BadValue, "$natural sort cannot be set with other sort keys")
+		}
+		return nil
+	}
+	q.sort = append(bson.Raw(nil), s...)
+	if plain {
+		q.sortBy = by
+	}
+	return nil
+}
+
+// hinted finds the index that a hint names: nil and natural for $natural.
+func hinted(d *store.Def, hint bson.RawValue) (ix *store.Index, natural int, err error) {
+	switch hint.Type {
+	case 0:
+		return nil, 0, nil
+	case bson.TypeString:
+		if s := hint.StringValue(); s != "" {
+			if ix := d.Index(s); ix != nil {
+				return ix, 0, nil
+			}
+			return nil, 0, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error: hint provided does not correspond to an existing index")
+		}
+		return nil, 0, nil
+	case bson.TypeEmbeddedDocument:
+		if len(hint.Value) <= 5 {
+			return nil, 0, nil
+		}
+		if v := value.Lookup(hint.Value, "$natural"); v.Type != 0 {
+			f, _ := value.Float64(v)
+			if f < 0 {
+				return nil, -1, nil
+			}
+			return nil, 1, nil
+		}
+		for _, ix := range d.Indexes {
+			if sameKey(ix.Key, hint.Value) {
+				return ix, 0, nil
+			}
+		}
+		return nil, 0, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error: hint provided does not correspond to an existing index")
+	}
+	return nil, 0, mongoerr.New(mongoerr.FailedToParse, "hint must be a string or an object")
+}
+
+// sameKey compares two key patterns: the same fields in the same order with the same kinds.
+func sameKey(a, b bson.Raw) bool {
+	x, y := value.Over(a), value.Over(b)
+	for {
+		n, m := x.Next(), y.Next()
+		if n != m {
+			return false
+		}
+		if !n {
+			return true
+		}
+		if x.Key() != y.Key() || !value.Equal(x.Value(), y.Value()) {
+			return false
+		}
+	}
+}
+
+// makePlan chooses how to find the query's documents.
+func (c *call) makePlan(d *store.Def, q *query, snapshot uint64) (*plan.Plan, error) {
+	r := &plan.Request{Def: d, Filter: q.filter, Collation: q.collation, Collator: q.comparer, Natural: q.natural, Min: q.min, Max: q.max, Snapshot: snapshot}
+	if q.sort != nil {
+		r.Sort = q.sortBy
+		if r.Sort == nil {
+			r.Sort = []plan.SortField{{Path: "\x00"}} // an order that no index gives
+		}
+	}
+	ix, natural, err := hinted(d, q.hint)
+	if err != nil {
+		return nil, err
+	}
+	r.Hint = ix
+	if natural != 0 {
+		r.Natural = natural
+	}
+	if (q.min != nil || q.max != nil) && ix == nil {
+		return nil, mongoerr.New(51173, "When using min()/max() a hint of which index to use must be provided")
+	}
+	if q.min != nil || q.max != nil {
+		for _, b := range []bson.Raw{q.min, q.max} {
+			if b != nil && !sameFields(b, ix.Key) {
+				return nil, mongoerr.New(51174, "The index chosen is not compatible with min/max")
+			}
+		}
+	}
+	p := plan.Make(r)
+	if ix != nil && p.Index != ix && p.Stage != plan.Nothing {
+		if p = plan.Whole(d, ix, r); p == nil {
+			return nil, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error: hint provided cannot be used for this query")
+		}
+	}
+	return p, nil
+}
+
+func sameFields(a, b bson.Raw) bool {
+	x, y := value.Over(a), value.Over(b)
+	for {
+		n, m := x.Next(), y.Next()
+		if n != m {
+			return false
+		}
+		if !n {
+			return true
+		}
+		if x.Key() != y.Key() {
+			return false
+		}
+	}
+}
+
+// openOptions are what open does beyond filtering.
+type openOptions struct {
+	skip, limit int64
+	unsorted    bool
+}
+
+// open starts to read the documents of a query: from the transaction, from the session's snapshot, or from a new snapshot.
+func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o openOptions) (src stream, atTime uint64, err error) {
+	d, view, snapshot, release, err := c.view(coll)
+	if err != nil {
+		return nil, 0, err
+	}
+	if c.readLevel == "snapshot" && c.txn == nil {
+		atTime = snapshot
+	}
+	if q.special != nil {
+		src, err = c.openSpecial(ctx, coll, d, view, q, release)
+		if err != nil {
+			release()
+			return nil, 0, err
+		}
+		return c.finishOpen(src, q, o, q.special.sorted && q.sort == nil || q.sort == nil), atTime, nil
+	}
+	p, err := c.makePlan(d, q, snapshot)
+	if err != nil {
+		release()
+		return nil, 0, err
+	}
+	sc, err := p.Open(coll, view)
+	if err != nil {
+		release()
+		return nil, 0, err
+	}
+	f := &filtered{scan: sc, release: release}
+	if !q.m.Always() {
+		f.m = q.m
+	}
+	return c.finishOpen(f, q, o, p.Sorted || q.sort == nil), atTime, nil
+}
+
+// finishOpen sorts and skips.
+func (c *call) finishOpen(src stream, q *query, o openOptions, inOrder bool) stream {
+	if !inOrder && !o.unsorted {
+		n := int64(-1)
+		if o.limit >= 0 {
+			n = o.limit + o.skip
+		}
+		src = c.sortStream(src, q, n)
+	}
+	if o.skip > 0 {
+		src = &skipping{src: src, n: o.skip}
+	}
+	return src
+}
+
+// view gives what a read of a collection sees, and how to let go of it.
+func (c *call) view(coll *store.Collection) (d *store.Def, v store.View, at uint64, release func(), err error) {
+	if c.txn != nil {
+		tx := c.txn.begin()
+		d, err := tx.Use(coll)
+		if err != nil {
+			return nil, nil, 0, nil, mongoerr.New(mongoerr.SnapshotUnavailable, "Unable to read from a snapshot due to pending collection catalog changes to collection '%s'; please retry the operation.", coll.Def().Namespace())
+		}
+		return d, tx, tx.Start, func() {}, nil
+	}
+	if c.readLevel == "snapshot" && c.sess != nil {
+		return c.sessionView(coll)
+	}
+	d, snap := coll.Read()
+	return d, snap, c.e.st.Applied(), func() { snap.Close() }, nil
+}
+
+// sessionView reads at the session's snapshot, which the first read with level snapshot takes.
+func (c *call) sessionView(coll *store.Collection) (*store.Def, store.View, uint64, func(), error) {
+	s := c.sess
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.snap == nil || c.atTime == 0 {
+		if s.snap != nil {
+			s.snap.view.Close()
+		}
+		view, at := c.e.st.SnapshotAt()
+		s.snap = &sessionSnapshot{at: at, view: view}
+	}
+	if c.atTime != 0 && c.atTime != s.snap.at || coll.Changed() > s.snap.at {
+		return nil, nil, 0, nil, mongoerr.New(mongoerr.SnapshotUnavailable, "Read timestamp is not available; a session keeps the snapshot of its last read only")
+	}
+	return coll.Def(), s.snap.view, s.snap.at, func() {}, nil
+}
+
+// filtered is a scan's documents that match.
+type filtered struct {
+	scan    *plan.Scan
+	m       *match.Matcher
+	release func()
+}
+
+func (f *filtered) Next(ctx context.Context) (bson.Raw, error) {
+	for {
+		d, err := f.scan.Next(ctx)
+		if err != nil || f.m == nil {
+			return d, err
+		}
+		ok, err := f.m.Match(d)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return d, nil
+		}
+	}
+}
+
+// RecordID is the record of the last document.
+func (f *filtered) RecordID() store.RecordID { return f.scan.ID() }
+
+func (f *filtered) Close() error {
+	err := f.scan.Close()
+	if f.release != nil {
+		f.release()
+		f.release = nil
+	}
+	return err
+}
+
+// skipping leaves out the first documents.
+type skipping struct {
+	src stream
+	n   int64
+}
+
+func (s *skipping) Next(ctx context.Context) (bson.Raw, error) {
+	for ; s.n > 0; s.n-- {
+		if _, err := s.src.Next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.src.Next(ctx)
+}
+
+func (s *skipping) Close() error { return s.src.Close() }
+
+// projected applies a projection.
+type projected struct {
+	src stream
+	p   projector
+}
+
+func (p *projected) Next(ctx context.Context) (bson.Raw, error) {
+	d, err := p.src.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.p.Apply(d)
+}
+
+func (p *projected) Close() error { return p.src.Close() }
+
+// decorated adds the record id ($recordId), or leaves only the key of the index that was used.
+type decorated struct {
+	src       stream
+	returnKey bool
+}
+
+func (s *decorated) Next(ctx context.Context) (bson.Raw, error) {
+	d, err := s.src.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.returnKey {
+		return keyOnly(s.src, d), nil
+	}
+	r := recordOf(s.src)
+	i, out := bsoncore.AppendDocumentStart(nil)
+	out = append(out, d[4:len(d)-1]...)
+	out = bsoncore.AppendInt64Element(out, "$recordId", int64(r))
+	out, _ = bsoncore.AppendDocumentEnd(out, i)
+	return out, nil
+}
+
+func (s *decorated) Close() error { return s.src.Close() }
+
+// recordOf finds the record of a stream's last document through what is wrapped around the scan; 0 after a sort.
+func recordOf(s stream) store.RecordID {
+	for {
+		switch x := s.(type) {
+		case *filtered:
+			return x.RecordID()
+		case *skipping:
+			s = x.src
+		case *projected:
+			s = x.src
+		default:
+			return 0
+		}
+	}
+}
+
+// keyOnly gives the fields of the index that the scan used.
+func keyOnly(s stream, d bson.Raw) bson.Raw {
+	for {
+		switch x := s.(type) {
+		case *filtered:
+			ix := x.scan.Index()
+			if ix == nil {
+				return emptyDoc
+			}
+			i, out := bsoncore.AppendDocumentStart(nil)
+			for _, f := range ix.Keys.Fields {
+				if v := value.Get(d, f.Parts); v.Type != 0 {
+					out = value.Append(out, f.Path, v)
+				}
+			}
+			out, _ = bsoncore.AppendDocumentEnd(out, i)
+			return out
+		case *skipping:
+			s = x.src
+		case *projected:
+			s = x.src
+		default:
+			return emptyDoc
+		}
+	}
+}
+
+// collect reads a stream to its end; for results that are known to be small.
+func collect(ctx context.Context, s stream) ([]bson.Raw, error) {
+	defer s.Close()
+	var out []bson.Raw
+	for {
+		d, err := s.Next(ctx)
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, append(bson.Raw(nil), d...))
+	}
+}
