@@ -133,10 +133,10 @@ func getLog(c *call) error {
 }
 
 func listCommands(c *call) error {
-	i := make([]*Command, 0, len(table))
-	for k := range table {
-		if !table[k].TestOnly || c.e.opts.TestCommands {
-			i = append(i, &table[k])
+	i := make([]*Command, 0, len(c.e.table))
+	for k := range c.e.table {
+		if !c.e.table[k].TestOnly || c.e.opts.TestCommands {
+			i = append(i, &c.e.table[k])
 		}
 	}
 	sort.Slice(i, func(a, b int) bool { return i[a].Name < i[b].Name })
@@ -223,4 +223,22 @@ func top(c *call) error {
 // notSupported refuses a command that exists elsewhere.
 func notSupported(c *call) error {
 	return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support the command '%s'", c.name)
+}
+
+// paramArgs lets getParameter name parameters.
+func paramArgs() []Arg {
+	list := []Arg{opt("showDetails", flag), opt("allParameters", flag)}
+	for _, p := range parameters {
+		list = append(list, opt(p.name, anyValue))
+	}
+	return list
+}
+
+// serverStatusArgs lets serverStatus switch sections on and off; all of them are shown.
+func serverStatusArgs() []Arg {
+	var list []Arg
+	for _, n := range []string{"repl", "metrics", "locks", "opLatencies", "transactions", "mirroredReads", "latchAnalysis", "security", "tcmalloc", "wiredTiger", "network", "asserts", "mem"} {
+		list = append(list, opt(n, anyValue))
+	}
+	return list
 }

@@ -84,6 +84,7 @@ func (o *Options) defaults() {
 type Engine struct {
 	st       *store.Store
 	opts     Options
+	table    []Command
 	commands map[string]*Command
 	started  time.Time
 	process  bson.ObjectID
@@ -108,8 +109,9 @@ func New(st *store.Store, opts Options) *Engine {
 	opts.defaults()
 	e := &Engine{st: st, opts: opts, started: opts.Now(), process: bson.NewObjectID(), host: "docdb:27017"}
 	e.commands = map[string]*Command{}
-	for i := range table {
-		c := &table[i]
+	e.table = Commands()
+	for i := range e.table {
+		c := &e.table[i]
 		e.commands[c.Name] = c
 		for _, a := range c.Aliases {
 			e.commands[a] = c
@@ -122,6 +124,9 @@ func New(st *store.Store, opts Options) *Engine {
 	go e.background()
 	return e
 }
+
+// Stop interrupts the commands that wait; new ones are refused.
+func (e *Engine) Stop() { e.cancel() }
 
 // Close ends cursors, sessions and transactions. Commands that run are interrupted.
 func (e *Engine) Close() {

@@ -506,7 +506,7 @@ func dropIndexes(c *call) error {
 		case len(found) == 0:
 			return mongoerr.New(mongoerr.IndexNotFound, "can't find index with key: %s", bson.Raw(v.Value))
 		case len(found) > 1:
-			return mongoerr.New(mongoerr.AmbiguousIndexKeyPattern, "%d indexes found for key: %s, identify by name instead", len(found), bson.Raw(v.Value))
+			return mongoerr.New(181, "%d indexes found for key: %s, identify by name instead", len(found), bson.Raw(v.Value))
 		case found[0].IsID():
 			return mongoerr.New(mongoerr.InvalidOptions, "cannot drop _id index")
 		}

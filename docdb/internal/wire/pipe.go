@@ -148,6 +148,15 @@ func (p *Pipe) Close() error {
 	return nil
 }
 
+// Wait returns when no request is being answered any more; after Close.
+func (p *Pipe) Wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.busy {
+		p.cond.Wait()
+	}
+}
+
 // finish closes the other end, once; the caller holds mu.
 func (p *Pipe) finish() {
 	if p.done {

@@ -42,7 +42,7 @@ func answer(ctx context.Context, c Client, r *Request, msg, dst []byte) (out []b
 // Server serves TCP connections until it is closed.
 type Server struct {
 	// NewClient makes the server's side of a connection.
-	NewClient func(remote net.Addr) Client
+	NewClient func(remote, local net.Addr) Client
 	// MaxConnections bounds the number of open connections; default 10,000. One more is closed at once.
 	MaxConnections int
 
@@ -100,7 +100,7 @@ func (s *Server) Serve(ln net.Listener) error {
 }
 
 func (s *Server) run(ctx context.Context, c net.Conn) {
-	client := s.NewClient(c.RemoteAddr())
+	client := s.NewClient(c.RemoteAddr(), c.LocalAddr())
 	defer s.wg.Done()
 	defer func() {
 		s.mu.Lock()

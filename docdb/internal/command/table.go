@@ -1,0 +1,134 @@
+package command
+
+// Command is a command of the table: what it is called, what it takes, and what runs it.
+type Command struct {
+	Name    string
+	Aliases []string
+	// Help is a sentence for listCommands and the documentation.
+	Help string
+	Args []Arg
+	Run  func(*call) error
+	// Write says that the command changes data, and so that a failed write concern is reported beside ok: 1.
+	Write bool
+	// Retryable says that the command may carry a transaction number outside of transactions.
+	Retryable bool
+	// InTransaction says that the command may run inside a transaction.
+	InTransaction bool
+	// Admin commands run against the database admin only.
+	Admin bool
+	// Open commands need no login.
+	Open bool
+	// Legacy commands are answered when they come as OP_QUERY, too.
+	Legacy bool
+	// NoSession commands ignore the session they are sent in.
+	NoSession bool
+	// TestOnly commands exist under the test flag only.
+	TestOnly bool
+}
+
+func args(list ...Arg) []Arg { return list }
+
+func opt(name string, k kind) Arg { return Arg{Name: name, Kind: k} }
+func req(name string, k kind) Arg { return Arg{Name: name, Kind: k, Required: true} }
+
+var helloArgs = args(opt("client", object), opt("helloOk", flag), opt("compression", array), opt("topologyVersion", object), opt("maxAwaitTimeMS", integer),
+	opt("saslSupportedMechs", text), opt("speculativeAuthenticate", object), opt("loadBalanced", flag), opt("hostInfo", text), opt("forShell", anyValue), opt("backpressure", anyValue))
+
+var cursorArgs = args(opt("filter", object), opt("nameOnly", flag), opt("cursor", object), opt("authorizedCollections", flag), opt("authorizedDatabases", flag), opt("includePendingDrops", flag))
+
+var userArgs = args(opt("pwd", text), opt("roles", array), opt("customData", object), opt("mechanisms", array), opt("digestPassword", flag), opt("authenticationRestrictions", array), opt("passwordDigestor", text))
+
+// Commands is the table of every command.
+func Commands() []Command {
+	table := []Command{
+		{Name: "hello", Aliases: []string{"isMaster", "ismaster"}, Help: "describes the server to a driver", Args: helloArgs, Run: hello, Open: true, Legacy: true, NoSession: true},
+		{Name: "ping", Help: "answers", Run: ping, Open: true},
+		{Name: "buildInfo", Aliases: []string{"buildinfo"}, Help: "names the version", Run: buildInfo, Open: true},
+		{Name: "getParameter", Help: "shows server parameters", Args: paramArgs(), Run: getParameter, Admin: true},
+		{Name: "connectionStatus", Help: "shows who is logged in on this connection", Args: args(opt("showPrivileges", flag)), Run: connectionStatus, Open: true},
+		{Name: "hostInfo", Help: "describes the machine", Run: hostInfo},
+		{Name: "whatsmyuri", Help: "shows the client's address", Run: whatsmyuri, Open: true},
+		{Name: "getCmdLineOpts", Help: "shows how the server was started", Run: getCmdLineOpts, Admin: true},
+		{Name: "getLog", Help: "shows recent log lines (none are kept)", Run: getLog, Admin: true},
+		{Name: "listCommands", Help: "lists the commands", Run: listCommands},
+		{Name: "replSetGetStatus", Help: "describes the replica set of one member", Args: args(opt("initialSync", anyValue)), Run: replSetGetStatus, Admin: true},
+		{Name: "replSetGetConfig", Help: "shows the configuration of the replica set", Args: args(opt("commitmentStatus", flag)), Run: replSetGetConfig, Admin: true},
+		{Name: "serverStatus", Help: "counts operations, connections and memory", Args: serverStatusArgs(), Run: serverStatus},
+		{Name: "top", Help: "lists collections with their times (not measured)", Run: top, Admin: true},
+
+		{Name: "find", Help: "opens a cursor over documents that match", Run: find, InTransaction: true,
+			Args: args(opt("filter", object), opt("sort", object), opt("projection", object), opt("hint", objectOrText), opt("skip", integer), opt("limit", integer),
+				opt("batchSize", integer), opt("singleBatch", flag), opt("collation", object), opt("let", object), opt("min", object), opt("max", object),
+				opt("returnKey", flag), opt("showRecordId", flag), opt("tailable", flag), opt("awaitData", flag), opt("noCursorTimeout", flag), opt("allowDiskUse", flag),
+				opt("allowPartialResults", flag), opt("oplogReplay", flag))},
+		{Name: "getMore", Help: "takes the next batch of a cursor", Run: getMore, InTransaction: true,
+			Args: args(req("collection", text), opt("batchSize", integer), opt("term", anyValue), opt("lastKnownCommittedOpTime", anyValue))},
+		{Name: "killCursors", Help: "closes cursors", Args: args(req("cursors", array)), Run: killCursors},
+		{Name: "insert", Help: "inserts documents", Run: insert, Write: true, Retryable: true, InTransaction: true,
+			Args: args(req("documents", documents), opt("ordered", flag), opt("bypassDocumentValidation", flag), opt("stmtId", integer), opt("stmtIds", array))},
+		{Name: "update", Help: "changes or replaces documents", Run: updateCommand, Write: true, Retryable: true, InTransaction: true,
+			Args: args(req("updates", documents), opt("ordered", flag), opt("bypassDocumentValidation", flag), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
+		{Name: "delete", Help: "removes documents", Run: deleteCommand, Write: true, Retryable: true, InTransaction: true,
+			Args: args(req("deletes", documents), opt("ordered", flag), opt("let", object), opt("stmtId", integer), opt("stmtIds", array), opt("bypassDocumentValidation", flag))},
+		{Name: "findAndModify", Aliases: []string{"findandmodify"}, Help: "changes or removes one document and answers with it", Run: findAndModify, Write: true, Retryable: true, InTransaction: true,
+			Args: args(opt("query", object), opt("sort", object), opt("remove", flag), opt("update", objectOrList), opt("new", flag), opt("fields", object), opt("upsert", flag),
+				opt("bypassDocumentValidation", flag), opt("collation", object), opt("arrayFilters", array), opt("hint", objectOrText), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
+		{Name: "aggregate", Help: "runs a pipeline", Run: aggregate, InTransaction: true,
+			Args: args(req("pipeline", array), opt("cursor", object), opt("explain", flag), opt("allowDiskUse", flag), opt("bypassDocumentValidation", flag), opt("collation", object),
+				opt("hint", objectOrText), opt("let", object), opt("fromMongos", flag), opt("needsMerge", flag))},
+		{Name: "count", Help: "counts documents", Run: count,
+			Args: args(opt("query", object), opt("limit", numeric), opt("skip", integer), opt("hint", objectOrText), opt("collation", object), opt("fields", object))},
+		{Name: "distinct", Help: "lists the values of a field", Run: distinct, InTransaction: true,
+			Args: args(req("key", text), opt("query", object), opt("collation", object), opt("hint", objectOrText))},
+
+		{Name: "create", Help: "makes a collection or a view", Run: create, Write: true, InTransaction: true,
+			Args: args(opt("capped", flag), opt("size", integer), opt("max", integer), opt("validator", object), opt("validationLevel", text), opt("validationAction", text),
+				opt("collation", object), opt("viewOn", text), opt("pipeline", array), opt("expireAfterSeconds", anyValue), opt("clusteredIndex", anyValue), opt("timeseries", object),
+				opt("changeStreamPreAndPostImages", object), opt("storageEngine", object), opt("indexOptionDefaults", object), opt("idIndex", object), opt("autoIndexId", flag),
+				opt("encryptedFields", object), opt("flags", integer), opt("temp", flag))},
+		{Name: "drop", Help: "removes a collection or view", Run: drop, Write: true},
+		{Name: "dropDatabase", Help: "removes a database", Run: dropDatabase, Write: true},
+		{Name: "renameCollection", Help: "gives a collection another name", Args: args(req("to", text), opt("dropTarget", flag), opt("stayTemp", flag)), Run: renameCollection, Write: true, Admin: true},
+		{Name: "listCollections", Help: "lists collections and views", Args: cursorArgs, Run: listCollections},
+		{Name: "listDatabases", Help: "lists databases", Args: cursorArgs, Run: listDatabases, Admin: true},
+		{Name: "createIndexes", Help: "builds indexes", Args: args(req("indexes", array), opt("ignoreUnknownIndexOptions", flag), opt("commitQuorum", anyValue)), Run: createIndexes, Write: true, InTransaction: true},
+		{Name: "listIndexes", Help: "lists a collection's indexes", Args: args(opt("cursor", object), opt("includeBuildUUIDs", flag), opt("includeIndexBuildInfo", flag)), Run: listIndexes},
+		{Name: "dropIndexes", Aliases: []string{"deleteIndexes"}, Help: "removes indexes", Args: args(req("index", anyValue)), Run: dropIndexes, Write: true},
+		{Name: "collMod", Help: "changes a collection's options", Run: collMod, Write: true,
+			Args: args(opt("index", object), opt("validator", object), opt("validationLevel", text), opt("validationAction", text), opt("viewOn", text), opt("pipeline", array),
+				opt("changeStreamPreAndPostImages", object), opt("cappedSize", integer), opt("cappedMax", integer), opt("expireAfterSeconds", anyValue), opt("dryRun", flag))},
+		{Name: "collStats", Aliases: []string{"collstats"}, Help: "measures a collection", Args: args(opt("scale", integer)), Run: collStats},
+		{Name: "dbStats", Aliases: []string{"dbstats"}, Help: "measures a database", Args: args(opt("scale", integer), opt("freeStorage", integer)), Run: dbStats},
+		{Name: "dataSize", Help: "measures documents", Args: args(opt("keyPattern", object), opt("min", object), opt("max", object), opt("estimate", flag)), Run: dataSize},
+		{Name: "validate", Help: "checks that a collection's indexes agree with its documents", Args: args(opt("full", flag), opt("repair", flag), opt("metadata", flag), opt("background", flag), opt("checkBSONConformance", flag)), Run: validate},
+		{Name: "explain", Help: "shows how a command would be run", Args: args(opt("verbosity", text)), Run: explain},
+
+		{Name: "startSession", Help: "gives out a session id", Run: startSession},
+		{Name: "endSessions", Help: "ends sessions", Run: endSessions, NoSession: true},
+		{Name: "refreshSessions", Help: "keeps sessions alive", Run: refreshSessions},
+		{Name: "killSessions", Help: "ends sessions", Run: killSessions},
+		{Name: "killAllSessions", Help: "ends all sessions", Run: killAllSessions},
+		{Name: "killAllSessionsByPattern", Help: "ends sessions by pattern", Run: killAllSessionsByPattern},
+		{Name: "commitTransaction", Help: "applies a transaction", Args: args(opt("recoveryToken", object)), Run: commitTransaction, InTransaction: true, Admin: true, Write: true},
+		{Name: "abortTransaction", Help: "drops a transaction", Args: args(opt("recoveryToken", object)), Run: abortTransaction, InTransaction: true, Admin: true, Write: true},
+
+		{Name: "saslStart", Help: "begins a login", Args: args(req("mechanism", text), req("payload", anyValue), opt("options", object), opt("autoAuthorize", flag)), Run: saslStart, Open: true, NoSession: true},
+		{Name: "saslContinue", Help: "continues a login", Args: args(req("conversationId", integer), req("payload", anyValue)), Run: saslContinue, Open: true, NoSession: true},
+		{Name: "logout", Help: "forgets the login", Run: logout, Open: true},
+		{Name: "createUser", Help: "makes a user", Args: userArgs, Run: createUser, Write: true},
+		{Name: "updateUser", Help: "changes a user", Args: userArgs, Run: updateUser, Write: true},
+		{Name: "dropUser", Help: "removes a user", Run: dropUser, Write: true},
+		{Name: "dropAllUsersFromDatabase", Help: "removes the users of a database", Run: dropAllUsers, Write: true},
+		{Name: "usersInfo", Help: "lists users", Args: args(opt("showCredentials", flag), opt("showPrivileges", flag), opt("showCustomData", flag), opt("showAuthenticationRestrictions", flag), opt("filter", object)), Run: usersInfo},
+		{Name: "rolesInfo", Help: "lists roles", Args: args(opt("showPrivileges", anyValue), opt("showBuiltinRoles", flag), opt("showAuthenticationRestrictions", flag)), Run: rolesInfo},
+
+		{Name: "configureFailPoint", Help: "makes commands fail on purpose (tests only)", Args: args(req("mode", anyValue), opt("data", object)), Run: configureFailPoint, Admin: true, TestOnly: true},
+	}
+	for _, n := range []string{"setParameter", "setFeatureCompatibilityVersion", "fsync", "profile", "compact", "reIndex", "convertToCapped", "cloneCollectionAsCapped",
+		"planCacheClear", "planCacheClearFilters", "planCacheListFilters", "planCacheSetFilter", "getDefaultRWConcern", "setDefaultRWConcern", "dbHash", "logRotate", "mapReduce",
+		"shardCollection", "enableSharding", "createSearchIndexes", "listSearchIndexes", "dropSearchIndex", "updateSearchIndex", "applyOps", "createRole", "updateRole", "dropRole",
+		"grantRolesToUser", "revokeRolesFromUser", "shutdown"} {
+		table = append(table, Command{Name: n, Help: "not supported", Run: notSupported})
+	}
+	return table
+}
