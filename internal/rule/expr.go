@@ -33,8 +33,9 @@ func (k Kind) describe() string {
 
 // Expr is a compiled expression: immutable, safe for concurrent use.
 type Expr struct {
-	node   node
-	broken bool // it did not compile and is false
+	node    node
+	broken  bool // it did not compile and is false
+	literal bool // it is written as a plain boolean
 }
 
 // Eval evaluates the expression. What cannot be evaluated (a throwing function,
@@ -104,13 +105,23 @@ type allOf struct {
 	dep   dependency
 }
 
+// eval is false when one part is, whatever could not be evaluated beside it;
+// else it cannot be evaluated when one part cannot.
 func (a *allOf) eval(e *Env) bool {
+	start := e.failed
+	unknown := false
 	for _, n := range a.nodes {
-		if !n.eval(e) {
+		before := e.failed
+		if n.eval(e) {
+			continue
+		}
+		if e.failed == before {
+			e.failed = start
 			return false
 		}
+		unknown = true
 	}
-	return true
+	return !unknown
 }
 func (a *allOf) depends() dependency { return a.dep }
 func (a *allOf) String() string      { return join(a.nodes, " and ") }
@@ -120,9 +131,12 @@ type anyOf struct {
 	dep   dependency
 }
 
+// eval is true when one part is, whatever could not be evaluated beside it.
 func (a *anyOf) eval(e *Env) bool {
+	start := e.failed
 	for _, n := range a.nodes {
 		if n.eval(e) {
+			e.failed = start
 			return true
 		}
 	}
@@ -138,7 +152,7 @@ type negation struct{ inner node }
 func (n *negation) eval(e *Env) bool {
 	before := e.failed
 	r := n.inner.eval(e)
-	return !r && e.failed == before
+	return !r && e.failed == before // a part that is true has reset it
 }
 func (n *negation) depends() dependency { return n.inner.depends() }
 func (n *negation) String() string      { return "not (" + n.inner.String() + ")" }

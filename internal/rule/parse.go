@@ -37,7 +37,7 @@ func CompileExpression(a *app.App, raw bson.RawValue, kind Kind, src app.Source)
 	if c.failed {
 		return &Expr{node: constant(false), broken: true}, c.problems
 	}
-	return &Expr{node: n}, c.problems
+	return &Expr{node: n, literal: raw.Type == bson.TypeBoolean}, c.problems
 }
 
 func (c *compiler) problem(at, format string, args ...any) {

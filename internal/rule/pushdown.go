@@ -124,7 +124,9 @@ func queryPath(o *operand) (string, bool) {
 		return "", false
 	}
 	for _, p := range o.path {
-		if strings.HasPrefix(p, "$") {
+		// At the end of a path that names an array's element MongoDB does not look
+		// into it, rules do.
+		if _, index := arrayIndex(p); index || strings.HasPrefix(p, "$") {
 			return "", false
 		}
 	}

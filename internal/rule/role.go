@@ -99,7 +99,7 @@ func (r *role) writeMode(e *Env, c *Choices) (writeMode, string, error) {
 	if ok {
 		return writeWhole, "", nil
 	}
-	if _, literal := r.write.Constant(); literal && !r.write.Broken() && c.WriteFalseFallsThrough {
+	if r.write.literal && c.WriteFalseFallsThrough {
 		return writeFields, "", nil
 	}
 	return writeNothing, "write is false", nil
