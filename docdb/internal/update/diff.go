@@ -2,7 +2,6 @@ package update
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -110,5 +109,5 @@ func Larger(updated bson.Raw, removed []string, after bson.Raw) bool {
 	for _, r := range removed {
 		n += len(r) + 2
 	}
-	return n > len(after) && !slices.Contains(removed, "_id")
+	return n > len(after)
 }
