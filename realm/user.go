@@ -227,7 +227,7 @@ func (u *User) stored() StoredUser {
 		DeviceID: u.deviceID, ProviderType: u.provider, Type: u.userType, Identities: slices.Clone(u.identities),
 	}
 	if u.profile != nil {
-		if text, err := bson.MarshalExtJSON(u.profile, true, false); err == nil {
+		if text, err := encode(u.profile); err == nil {
 			s.Profile = text
 		}
 	}

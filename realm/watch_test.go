@@ -106,14 +106,8 @@ func TestWatch(t *testing.T) {
 
 func TestWatchEscapes(t *testing.T) {
 	s := newServer(t)
-	script(s, t, `data: {"operationType":"insert","fullDocument":{"a":"100%25","b":"%0A is not a line end inside a string","c":"%41"}}`+"\n\n")
-	_, err := take(t.Context(), cats(t, s), 1)
-	if !errors.Is(err, realm.ErrBadBSON) {
-		t.Errorf("a raw line feed in a string: %v, want ErrBadBSON", err)
-	}
-	s2 := newServer(t)
-	script(s2, t, `data: {"operationType":"insert",%0A "fullDocument":{"a":"100%25","b":"%250A","c":"%41%"}}`+"\n\n")
-	events, err := take(t.Context(), cats(t, s2), 1)
+	script(s, t, `data: {"operationType":"insert",%0A "fullDocument":{"a":"100%25","b":"%250A","c":"%41%"}}`+"\n\n")
+	events, err := take(t.Context(), cats(t, s), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
