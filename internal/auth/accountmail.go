@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -69,12 +71,14 @@ func (s *Service) runConfirmation(ctx context.Context, p *provider, a *account, 
 	return fault.New(fault.BadRequest, "failed to confirm user \"%s\"", a.Email).WithCause(err)
 }
 
-func (s *Service) sendConfirmation(ctx context.Context, p *provider, a *account, request *caller.Request) error {
-	return s.sendLink(ctx, a, purposeConfirm, mail.Confirm, optionalText(p.Config, "emailConfirmationUrl"), optionalText(p.Config, "confirmEmailSubject"))
+func (s *Service) sendConfirmation(ctx context.Context, p *provider, a *account) error {
+	return s.sendLink(ctx, a, purposeConfirm, mail.Confirm, optionalText(p.Config, "emailConfirmationUrl"),
+		cmp.Or(optionalText(p.Config, "confirmEmailSubject"), s.settings.MailConfirmSubject, "Confirm your e-mail address"))
 }
 
-func (s *Service) sendReset(ctx context.Context, p *provider, a *account, request *caller.Request) error {
-	return s.sendLink(ctx, a, purposeReset, mail.Reset, optionalText(p.Config, "resetPasswordUrl"), optionalText(p.Config, "resetPasswordSubject"))
+func (s *Service) sendReset(ctx context.Context, p *provider, a *account) error {
+	return s.sendLink(ctx, a, purposeReset, mail.Reset, optionalText(p.Config, "resetPasswordUrl"),
+		cmp.Or(optionalText(p.Config, "resetPasswordSubject"), s.settings.MailResetSubject, "Reset your password"))
 }
 
 // sendLink mails a link with a new token pair. Under hide_accounts it returns at
@@ -84,12 +88,17 @@ func (s *Service) sendLink(ctx context.Context, a *account, why purpose, kind ma
 	if err != nil {
 		return err
 	}
-	m, err := mail.Compose(mail.Link{
-		Kind: kind, App: s.App.Name, Dir: s.App.Dir, To: a.Email, Subject: subject,
-		URL: s.linkURL(page, why, t), ValidFor: s.settings.ConfirmationTokenTTL,
-	})
+	link, err := s.linkURL(page, why, t)
 	if err == nil && s.Mail == nil {
 		err = errors.New("this server sends no mail")
+	}
+	var m mail.Message
+	if err == nil {
+		m, err = mail.Compose(mail.Link{
+			Kind: kind, App: s.App.Name, Templates: s.mailTemplates(), To: a.Email, Subject: subject,
+			From: s.settings.MailFrom, ReplyTo: s.settings.MailReplyTo,
+			URL: link, ValidFor: s.settings.ConfirmationTokenTTL,
+		})
 	}
 	if err != nil {
 		s.dropToken(ctx, t)
@@ -115,6 +124,14 @@ func (s *Service) sendLink(ctx context.Context, a *account, why purpose, kind ma
 	return nil
 }
 
+// mailTemplates is the folder of the app's own templates.
+func (s *Service) mailTemplates() string {
+	if s.App.Dir == "" || s.settings.MailTemplates == "" {
+		return ""
+	}
+	return filepath.Join(s.App.Dir, filepath.FromSlash(s.settings.MailTemplates))
+}
+
 func errProcessing(cause error) *fault.Error {
 	return fault.New(fault.None, "error processing request").WithCause(cause)
 }
@@ -122,18 +139,20 @@ func errProcessing(cause error) *fault.Error {
 // linkURL is the app's own page with the token pair as query parameters, or the
 // server's page when the app names none that could work: exports hold "https://"
 // and empty strings (real-apps.md §2).
-func (s *Service) linkURL(page string, why purpose, t issued) string {
+func (s *Service) linkURL(page string, why purpose, t issued) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(page))
-	if err != nil || u.Scheme == "" || (u.Host == "" && u.Opaque == "" && u.Path == "") {
-		u = &url.URL{}
-		if base, err := url.Parse(s.PublicURL()); err == nil {
-			u = base
+	if err != nil || u.Scheme == "" || (u.Host == "" && u.Opaque == "" && strings.Trim(u.Path, "/") == "") {
+		if !s.settings.MailShowPages {
+			return "", fmt.Errorf("the provider's configuration names no page to %s, and mail_show_pages is false", why)
 		}
-		u = u.JoinPath("auth", s.App.ID, string(why))
+		if u, err = url.Parse(s.PublicURL()); err != nil || u.Host == "" {
+			return "", fmt.Errorf("the server does not know its public URL (%q)", s.PublicURL())
+		}
+		u = u.JoinPath(PagesPath, s.App.ID, string(why))
 	}
 	q := u.Query()
 	q.Set("token", t.secret)
 	q.Set("tokenId", t.id.Hex())
 	u.RawQuery = q.Encode()
-	return u.String()
+	return u.String(), nil
 }

@@ -127,7 +127,7 @@ func (s *Service) register(ctx context.Context, p *provider, body bson.Raw, requ
 	case confirmByFunction:
 		err = s.runConfirmation(ctx, p, a, request)
 	case confirmByMail:
-		err = s.sendConfirmation(ctx, p, a, request)
+		err = s.sendConfirmation(ctx, p, a)
 	}
 	if err == nil {
 		return nil
@@ -201,7 +201,7 @@ func (s *Service) confirmSend(ctx context.Context, p *provider, body bson.Raw, r
 	case confirmByFunction:
 		return s.unlessHidden(fault.New(fault.None, "please use confirmation via function"))
 	}
-	return s.sendConfirmation(ctx, p, a, request)
+	return s.sendConfirmation(ctx, p, a)
 }
 
 // confirmCall runs the confirmation function once more.

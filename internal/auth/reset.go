@@ -66,7 +66,7 @@ func (s *Service) resetSend(ctx context.Context, p *provider, body bson.Raw, req
 	if flag(p.Config, "runResetFunction") {
 		return s.unlessHidden(fault.New(fault.None, "please use reset password via function"))
 	}
-	return s.sendReset(ctx, p, a, request)
+	return s.sendReset(ctx, p, a)
 }
 
 // resetCall runs the app's reset function (app-services.md §2.4): success sets

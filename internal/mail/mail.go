@@ -20,6 +20,8 @@ const (
 type Message struct {
 	Kind    Kind
 	App     string
+	From    string // "Name <address>"; "": the sender's own
+	ReplyTo string // "": none
 	To      string
 	Subject string
 	Text    string
@@ -34,11 +36,13 @@ type Sender interface {
 
 // Link is what a mail is written from.
 type Link struct {
-	Kind     Kind
-	App      string // name of the app
-	Dir      string // the app's directory, for templates of its own
-	To       string
-	Subject  string // "": the template's
-	URL      string
-	ValidFor time.Duration
+	Kind      Kind
+	App       string // name of the app
+	Templates string // folder of the app's own templates; "": none
+	From      string
+	ReplyTo   string
+	To        string
+	Subject   string
+	URL       string
+	ValidFor  time.Duration
 }
