@@ -126,6 +126,12 @@ func (p *userpass) authenticate(ctx context.Context, a *attempt) (*identified, e
 	if err != nil {
 		return nil, err
 	}
+	if !ok && acc != nil && acc.Hash == "" && s.settings.FirstLoginSetsPassword {
+		// The app's owner chose this for users who were brought along without a password.
+		if ok, err = s.setFirstPassword(ctx, acc, pass); err != nil {
+			return nil, err
+		}
+	}
 	if !ok {
 		return nil, errInvalidPassword()
 	}
@@ -141,6 +147,24 @@ func (p *userpass) authenticate(ctx context.Context, a *attempt) (*identified, e
 func (a *account) identified() (*identified, error) {
 	data, err := bson.Marshal(bson.D{{Key: "email", Value: a.Email}})
 	return &identified{id: a.ID.Hex(), data: data}, err
+}
+
+// setFirstPassword gives an account without a password its first one
+// (first_login_sets_password). Of two log-ins at once one wins.
+func (s *Service) setFirstPassword(ctx context.Context, a *account, pass string) (bool, error) {
+	if a.State != confirmed || checkPassword(pass) != nil {
+		return false, nil
+	}
+	h, err := s.hash(ctx, pass)
+	if err != nil {
+		return false, err
+	}
+	res, err := s.store.accounts.UpdateOne(ctx, bson.D{{Key: "_id", Value: a.ID}, {Key: "hash", Value: ""}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "hash", Value: h}}}})
+	if err != nil {
+		return false, fmt.Errorf("setting a first password: %w", err)
+	}
+	return res.MatchedCount == 1, nil
 }
 
 // rehash replaces a hash of another scheme or of weaker parameters, unless the

@@ -22,19 +22,16 @@ type keyDocument struct {
 	User     bson.ObjectID `bson:"user"`  // who logs in by it: the owner, or the server key's own user
 	Server   bool          `bson:"server,omitempty"`
 	Name     string        `bson:"name"`
-	Hash     []byte        `bson:"hash"` // SHA-256 of app id and key
+	Hash     []byte        `bson:"hash"` // SHA-256 of the key
 	Disabled bool          `bson:"disabled,omitempty"`
 }
 
 // keyLength is the length of a key in letters and digits: 64 × log2 62 = 381 bits.
 const keyLength = 64
 
-// keyHash includes the app, so that a key is one of this app or none.
-func keyHash(domain bson.ObjectID, key string) []byte {
-	h := sha256.New()
-	h.Write(domain[:])
-	h.Write([]byte(key))
-	return h.Sum(nil)
+func keyHash(key string) []byte {
+	sum := sha256.Sum256([]byte(key))
+	return sum[:]
 }
 
 // apiKey is the provider api-key: users' keys log their owners in, server keys
@@ -49,14 +46,14 @@ func (p *apiKey) authenticate(ctx context.Context, a *attempt) (*identified, err
 		return nil, err
 	}
 	var k keyDocument
-	err = p.s.store.apiKeys.FindOne(ctx, bson.D{{Key: "hash", Value: keyHash(p.s.Domain, key)}}).Decode(&k)
+	err = p.s.store.apiKeys.FindOne(ctx, bson.D{{Key: "app", Value: p.s.Domain}, {Key: "hash", Value: keyHash(key)}}).Decode(&k)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, errUnauthorized()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading an API key: %w", err)
 	}
-	if k.App != p.s.Domain || k.Disabled {
+	if k.Disabled {
 		return nil, errUnauthorized()
 	}
 	data, err := k.data()

@@ -75,7 +75,7 @@ func (s *Service) createKey(ctx context.Context, k keyDocument, most int) (APIKe
 	if err != nil {
 		return APIKey{}, err
 	}
-	k.ID, k.App, k.Hash = bson.NewObjectID(), s.Domain, keyHash(s.Domain, secret)
+	k.ID, k.App, k.Hash = bson.NewObjectID(), s.Domain, keyHash(secret)
 	if _, err := s.store.apiKeys.InsertOne(ctx, k); mongo.IsDuplicateKeyError(err) {
 		return APIKey{}, fault.New(fault.APIKeyAlreadyExists, "API key with name '%s' already exists", k.Name)
 	} else if err != nil {

@@ -51,7 +51,7 @@ func (st *store) ensureIndexes(ctx context.Context) error {
 		{st.users, []mongo.IndexModel{unique("app", "logins"), {Keys: ascending("app", "_id")}}},
 		{st.accounts, []mongo.IndexModel{unique("app", "email"), {Keys: ascending("app", "state", "_id")}}},
 		{st.tokens, []mongo.IndexModel{expiring, {Keys: ascending("account")}}},
-		{st.apiKeys, []mongo.IndexModel{unique("hash"), unique("app", "owner", "name")}},
+		{st.apiKeys, []mongo.IndexModel{unique("app", "hash"), unique("app", "owner", "name"), {Keys: ascending("user")}}},
 		{st.throttle, []mongo.IndexModel{expiring}},
 	} {
 		if _, err := c.coll.Indexes().CreateMany(ctx, c.indexes); err != nil {
@@ -114,13 +114,14 @@ func union(base bson.Raw, identities []user.Identity) bson.Raw {
 			}
 		}
 	}
-	if len(base) > 0 {
-		add(base)
-	}
 	for _, id := range identities {
-		if len(id.Data) > 0 && id.ProviderType != user.APIKey || len(identities) == 1 {
+		// The name of a user's API key says nothing of the user.
+		if len(id.Data) > 0 && (id.ProviderType != user.APIKey || len(identities) == 1) {
 			add(id.Data)
 		}
+	}
+	if len(base) > 0 {
+		add(base)
 	}
 	if len(out) == 0 {
 		return emptyDocument
