@@ -57,6 +57,9 @@ func kinds() []kind {
 		{user.APIKey, openAPIKey, "API keys of users and servers"},
 		{user.CustomFunction, openCustomFunction, "a function of the app decides"},
 		{user.CustomToken, openCustomToken, "JWTs of another system"},
+		{user.OAuth2Google, openOAuth, "Google accounts"},
+		{user.OAuth2Facebook, openOAuth, "Facebook accounts"},
+		{user.OAuth2Apple, openOAuth, "Apple accounts"},
 	}
 }
 
@@ -65,6 +68,9 @@ func opener(name string) func(*Service, *app.Provider) (authenticator, error) {
 		if k.name == name {
 			return k.open
 		}
+	}
+	if isOAuth(name) {
+		return openOAuth
 	}
 	return nil
 }

@@ -50,11 +50,17 @@ func (s *Service) Alive(ctx context.Context, sessionID, userID string) error {
 	if err1 != nil || err2 != nil {
 		return errNoSession()
 	}
-	if err := s.Sessions.Alive(ctx, s.Domain, sid, uid); err != nil {
-		return err
-	}
-	_, err := s.active(ctx, uid)
+	_, err := s.live(ctx, sid, uid)
 	return err
+}
+
+func (s *Service) live(ctx context.Context, id, user bson.ObjectID) (*session.Session, error) {
+	se, err := s.Sessions.Lookup(ctx, s.Domain, id, user)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.active(ctx, user)
+	return se, err
 }
 
 // active returns a user that may act.

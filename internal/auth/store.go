@@ -23,16 +23,18 @@ const (
 	tokensCollection   = "tokens"
 	apiKeysCollection  = "api_keys"
 	throttleCollection = "throttle"
+	redirectCollection = "redirects"
 )
 
 type store struct {
-	users, accounts, tokens, apiKeys, throttle *mongo.Collection
+	users, accounts, tokens, apiKeys, throttle, redirects *mongo.Collection
 }
 
 func newStore(db *mongo.Database) store {
 	return store{
 		users: db.Collection(usersCollection), accounts: db.Collection(accountsCollection), tokens: db.Collection(tokensCollection),
 		apiKeys: db.Collection(apiKeysCollection), throttle: db.Collection(throttleCollection),
+		redirects: db.Collection(redirectCollection),
 	}
 }
 
@@ -53,6 +55,7 @@ func (st *store) ensureIndexes(ctx context.Context) error {
 		{st.tokens, []mongo.IndexModel{expiring, {Keys: ascending("account")}}},
 		{st.apiKeys, []mongo.IndexModel{unique("app", "hash"), unique("app", "owner", "name"), {Keys: ascending("user")}}},
 		{st.throttle, []mongo.IndexModel{expiring}},
+		{st.redirects, []mongo.IndexModel{expiring}},
 	} {
 		if _, err := c.coll.Indexes().CreateMany(ctx, c.indexes); err != nil {
 			return fmt.Errorf("indexes of %s: %w", c.coll.Name(), err)

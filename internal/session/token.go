@@ -212,11 +212,10 @@ func (s *Service) alive(ctx context.Context, v *verifiedToken, expired error) (*
 	return &Session{App: v.app, ID: v.session, Device: st.Device, Identity: st.Identity, Expires: v.expires, UserID: v.user}, nil
 }
 
-// Alive says whether a session has neither ended nor expired, whatever became of
-// its access token.
-func (s *Service) Alive(ctx context.Context, app, id, user bson.ObjectID) error {
-	_, err := s.alive(ctx, &verifiedToken{app: app, session: id, user: user, expires: s.now().Add(time.Hour)}, errRefreshExpired)
-	return err
+// Lookup returns a session that has neither ended nor expired, whatever became
+// of its access token.
+func (s *Service) Lookup(ctx context.Context, app, id, user bson.ObjectID) (*Session, error) {
+	return s.alive(ctx, &verifiedToken{app: app, session: id, user: user, expires: s.now().Add(time.Hour)}, errRefreshExpired)
 }
 
 // Claims are the contents of a genuine access token, for operators.
