@@ -37,6 +37,7 @@ type Command struct {
 	Input   bool // reads the request's body: the file named by the last argument
 	Output  bool // the answer is written to the file named by the last argument, mode 0600
 	NoApp   bool // concerns the server, not an app
+	Dir     bool // the first argument is an app directory; it arrives as an absolute path
 	Run     func(ctx context.Context, c *Call) error
 }
 
@@ -113,6 +114,9 @@ func (c *Call) Print(r Row) error {
 	}
 	return c.send(message{Row: text})
 }
+
+// PrintJSON sends a row that is one JSON object already.
+func (c *Call) PrintJSON(row []byte) error { return c.send(message{Row: row}) }
 
 // PrintText sends a row with the line that people see for it.
 func (c *Call) PrintText(line string, r Row) error {

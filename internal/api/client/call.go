@@ -67,6 +67,26 @@ func (s *Server) handler(rt route) http.Handler {
 	})
 }
 
+// Describe says what rules, functions and throttles may know of a request that
+// is served beside the API.
+func (s *Server) Describe(r *http.Request) *caller.Request {
+	info := new(caller.Request)
+	s.describe(info, r)
+	return info
+}
+
+// Fail answers a request that is served beside the API's own routes with an
+// error, as they do.
+func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	c := &call{Server: s, ctx: r.Context(), w: w, r: r}
+	s.describe(&c.info, r)
+	if id := r.PathValue("app"); id != "" {
+		c.b = s.Apps.ByID(id)
+	}
+	w.Header().Set("X-Appservices-Request-Id", c.info.ID)
+	c.fail(route{name: "redirect"}, err)
+}
+
 // prepare finds the app, checks the origin and reads the token.
 func (c *call) prepare(rt route) error {
 	var token string

@@ -104,7 +104,7 @@ await step("insert and find", async () => {
   const items = itemsOf(ada);
   const one = await items.insertOne(item(ada, "one"));
   assert.deepEqual(keysOf(one), ["insertedId"]);
-  assert.equal(one.insertedId.constructor.name, "ObjectID");
+  assert.match(one.insertedId.toHexString(), /^[0-9a-f]{24}$/);
   const many = await items.insertMany([item(ada, "two"), item(ada, "three")]);
   assert.equal(many.insertedIds.length, 2);
   assert.deepEqual((await items.find()).map((i) => i.text), ["one", "two", "three"]);

@@ -1,0 +1,202 @@
+package regent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"regent/internal/app"
+	"regent/internal/auth"
+	"regent/internal/log"
+	"regent/internal/operator"
+)
+
+// OperatorGroups names the groups of operator commands for help texts.
+var OperatorGroups = map[string]string{
+	"users": "Users and their accounts",
+	"keys":  "Server API keys",
+	"docdb": "The embedded database",
+}
+
+// boundCommand is an operator command before it is bound to a server.
+type boundCommand struct {
+	operator.Command
+	run func(*Server, context.Context, *operator.Call) error
+}
+
+// operatorTable lists all operator commands; each group is in its own file.
+func operatorTable() []boundCommand {
+	return slices.Concat(userCommands, keyCommands, runCommands, logCommands)
+}
+
+// OperatorCommands describes the operator commands for a command line.
+func OperatorCommands() []operator.Command {
+	var out []operator.Command
+	for _, c := range operatorTable() {
+		out = append(out, c.Command)
+	}
+	return out
+}
+
+// operatorHandler binds the commands to srv.
+func (srv *Server) operatorHandler() []operator.Command {
+	var out []operator.Command
+	for _, c := range operatorTable() {
+		command := c.Command
+		command.Run = func(ctx context.Context, call *operator.Call) error { return c.run(srv, ctx, call) }
+		out = append(out, command)
+	}
+	return out
+}
+
+// OpenOperator runs operator commands in this process, for a data folder (or a
+// MongoDB deployment) that no server on this machine serves. The apps are those
+// that were served from it, and those of c.Dirs.
+func OpenOperator(ctx context.Context, c Config) (*operator.Client, error) {
+	srv, err := start(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := srv.openKnownApps(ctx); err != nil {
+		srv.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return operator.Local(operator.Handler(srv.operatorHandler()), func() { srv.Close(context.WithoutCancel(ctx)) }), nil
+}
+
+// openKnownApps opens the directories of c.Dirs and those that the database
+// remembers. An app whose directory is gone keeps its accounts.
+func (srv *Server) openKnownApps(ctx context.Context) error {
+	for _, dir := range srv.config.Dirs {
+		if err := srv.serveDir(ctx, dir); err != nil {
+			return err
+		}
+	}
+	known, err := auth.KnownApps(ctx, srv.deployments.system())
+	if err != nil {
+		return err
+	}
+	for _, k := range known {
+		if srv.registry.byID(k.ID) != nil {
+			continue
+		}
+		if k.Dir != "" {
+			err := srv.serveDir(ctx, k.Dir)
+			if err == nil {
+				continue
+			}
+			srv.log.Warn("the app's directory can't be read, only its accounts are there", "app", k.ID, "folder", k.Dir, "error", err)
+		}
+		s := &served{dir: k.Dir, id: k.ID, domain: k.Domain}
+		in := &instance{app: &app.App{ID: k.ID, Name: k.Name, Settings: app.DefaultSettings()}}
+		if err := srv.openAccounts(ctx, in, s); err != nil {
+			return err
+		}
+		s.current.Store(in)
+		srv.registry.add(s)
+	}
+	return nil
+}
+
+// theApp finds the app that a command means.
+func (srv *Server) theApp(call *operator.Call) (*instance, error) {
+	all := srv.registry.all()
+	if call.App != "" {
+		if in := srv.registry.byID(call.App); in != nil {
+			return in, nil
+		}
+		return nil, fmt.Errorf("no app has the id %s; there are: %s", call.App, appIDs(all))
+	}
+	switch len(all) {
+	case 0:
+		return nil, fmt.Errorf("the data folder has no app yet: serve one first")
+	case 1:
+		return all[0], nil
+	}
+	return nil, fmt.Errorf("there are several apps, name one with --app: %s", appIDs(all))
+}
+
+func appIDs(all []*instance) string {
+	var ids []string
+	for _, in := range all {
+		ids = append(ids, in.app.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
+var logCommands = []boundCommand{{
+	Command: operator.Command{
+		Name: "logs", Short: "Show the apps' log entries: function calls with what they printed, log-ins, errors",
+		Flags: []operator.Flag{
+			{Name: "id", Help: "entries of one request (the co_id of an error's link)"},
+			{Name: "user", Help: "entries of one user, by id"},
+			{Name: "function", Help: "entries of one function"},
+			{Name: "type", Help: "entries of one type: FUNCTION, AUTH, API, …"},
+			{Name: "errors", Bool: true, Help: "only entries with an error"},
+			{Name: "since", Help: "only entries that are not older than this, e.g. 2h"},
+			{Name: "limit", Default: "100", Help: "at most this many, the newest"},
+			{Name: "follow", Bool: true, Help: "go on with new entries until interrupted"},
+		},
+	},
+	run: (*Server).showLogs,
+}}
+
+// showLogs prints log entries, oldest first.
+func (srv *Server) showLogs(ctx context.Context, call *operator.Call) error {
+	q := log.Query{
+		AppID: call.App, RequestID: call.Flags["id"], UserID: call.Flags["user"], Function: call.Flags["function"],
+		Type: call.Flags["type"], Errors: call.Bool("errors"),
+	}
+	if _, err := fmt.Sscan(call.Flags["limit"], &q.Limit); err != nil || q.Limit < 1 {
+		return fmt.Errorf("--limit %q: a number above 0 is allowed", call.Flags["limit"])
+	}
+	if s := call.Flags["since"]; s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return fmt.Errorf("--since %q: allowed are durations such as 90s, 15m or 2h", s)
+		}
+		q.Since = time.Now().Add(-d)
+	}
+	entries, err := srv.logs.Find(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := printLog(call, e); err != nil {
+			return err
+		}
+	}
+	if !call.Bool("follow") {
+		return nil
+	}
+	return srv.logs.Follow(ctx, q, func(e log.Entry) error { return printLog(call, e) })
+}
+
+func printLog(call *operator.Call, e log.Entry) error {
+	what := e.FunctionName
+	if what == "" {
+		what = e.Route
+	}
+	line := fmt.Sprintf("%s %-8s %s %s %dms", e.Started.Local().Format("2006-01-02 15:04:05.000"), e.Type, e.RequestID, what, e.Completed.Sub(e.Started).Milliseconds())
+	if e.UserID != "" {
+		line += " user=" + e.UserID
+	}
+	for _, m := range e.Messages {
+		line += "\n    " + strings.ReplaceAll(m, "\n", "\n    ")
+	}
+	if e.Error != "" {
+		line += "\n    error: " + e.Error
+		if e.Stack != "" {
+			line += "\n    " + strings.ReplaceAll(strings.TrimSpace(e.Stack), "\n", "\n    ")
+		}
+	}
+	return call.PrintText(line, operator.Row{
+		{Name: "co_id", Value: e.RequestID}, {Name: "app_id", Value: e.AppID}, {Name: "type", Value: e.Type},
+		{Name: "started", Value: e.Started}, {Name: "completed", Value: e.Completed}, {Name: "user_id", Value: e.UserID},
+		{Name: "remote_ip_address", Value: e.RemoteIP}, {Name: "function_name", Value: e.FunctionName}, {Name: "arguments", Value: e.Arguments},
+		{Name: "route", Value: e.Route}, {Name: "status", Value: e.Status}, {Name: "messages", Value: e.Messages},
+		{Name: "memory_bytes", Value: e.MemoryBytes}, {Name: "error", Value: e.Error}, {Name: "error_code", Value: e.ErrorCode}, {Name: "stack", Value: e.Stack},
+	})
+}
