@@ -141,7 +141,18 @@ func (p *userpass) authenticate(ctx context.Context, a *attempt) (*identified, e
 	if outdated {
 		s.rehash(ctx, acc, pass)
 	}
-	return acc.identified()
+	id, err := acc.identified()
+	if err != nil {
+		return nil, err
+	}
+	id.still = func(ctx context.Context) (bool, error) {
+		_, err := s.oneAccount(ctx, bson.D{{Key: "_id", Value: acc.ID}})
+		if errors.Is(err, errNoAccount) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	return id, nil
 }
 
 func (a *account) identified() (*identified, error) {

@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -125,7 +127,7 @@ func (s *Service) APIKeys(ctx context.Context, refreshToken string) ([]APIKey, e
 
 func (s *Service) listKeys(ctx context.Context, owner bson.ObjectID) ([]APIKey, error) {
 	cursor, err := s.store.apiKeys.Find(ctx, bson.D{{Key: "app", Value: s.Domain}, {Key: "owner", Value: owner}},
-		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxListedKeys))
+		options.Find().SetLimit(maxListedKeys))
 	if err != nil {
 		return nil, fmt.Errorf("reading API keys: %w", err)
 	}
@@ -133,6 +135,7 @@ func (s *Service) listKeys(ctx context.Context, owner bson.ObjectID) ([]APIKey, 
 	if err := cursor.All(ctx, &docs); err != nil {
 		return nil, fmt.Errorf("reading API keys: %w", err)
 	}
+	slices.SortFunc(docs, func(a, b keyDocument) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	keys := make([]APIKey, 0, len(docs))
 	for i := range docs {
 		keys = append(keys, docs[i].describe())

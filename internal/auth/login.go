@@ -116,7 +116,22 @@ func (s *Service) admit(ctx context.Context, p *provider, id *identified, reques
 		if mongo.IsDuplicateKeyError(err) {
 			continue // somebody was faster: theirs is the user
 		}
-		return r, err == nil, err
+		if err != nil {
+			return nil, false, err
+		}
+		if id.still != nil {
+			ok, err := id.still(ctx)
+			if err != nil {
+				return nil, false, err
+			}
+			if !ok {
+				if err := s.removeUser(context.WithoutCancel(ctx), r.ID); err != nil {
+					return nil, false, err
+				}
+				return nil, false, errInvalidPassword()
+			}
+		}
+		return r, true, nil
 	}
 	return nil, false, errors.New("an identity is created and deleted again and again")
 }

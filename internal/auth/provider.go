@@ -33,6 +33,11 @@ type identified struct {
 
 	// owner is the user to whom the identity must belong (API keys); zero: any.
 	owner bson.ObjectID
+
+	// still, when set, says whether the credentials behind the identity are
+	// there yet. It is asked after a first log-in made the user: a deletion that
+	// ran meanwhile must not leave a user behind whom nobody can delete again.
+	still func(context.Context) (bool, error)
 }
 
 // authenticator is a provider that checks credentials sent to the login route.

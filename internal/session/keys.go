@@ -88,8 +88,17 @@ func (s *Service) loadRing(ctx context.Context, app bson.ObjectID) (*keyRing, er
 		}
 	}
 	s.ringsMu.Lock()
+	before := s.rings[app]
 	s.rings[app] = r
 	s.ringsMu.Unlock()
+	if before != nil {
+		for kid := range before.secrets {
+			if r.secrets[kid] == nil {
+				s.verified.clear() // a key was retired: its tokens are void
+				break
+			}
+		}
+	}
 	return r, nil
 }
 

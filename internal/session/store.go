@@ -124,7 +124,7 @@ func (s *Service) RevokeIdentity(ctx context.Context, app, user bson.ObjectID, p
 func (s *Service) revoke(ctx context.Context, filter bson.D) (int64, error) {
 	var ended int64
 	for {
-		cursor, err := s.sessions.Find(ctx, filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(listed))
+		cursor, err := s.sessions.Find(ctx, filter, options.Find().SetLimit(listed))
 		if err != nil {
 			return ended, err
 		}

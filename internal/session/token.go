@@ -249,6 +249,10 @@ type verifiedToken struct {
 }
 
 func (s *Service) verify(ctx context.Context, app bson.ObjectID, token string) (*verifiedToken, error) {
+	// Also where the token is known: its key may have been retired.
+	if _, err := s.ring(ctx, app); err != nil {
+		return nil, err
+	}
 	if v := s.verified.get(token); v != nil {
 		if v.app != app {
 			return nil, errWrongApp
