@@ -1,5 +1,5 @@
-// Package query matches documents with MongoDB queries outside of a database,
-// with the embedded database's own matcher: change events, documents at hand.
+// Package query matches and projects documents outside of a database,
+// with the embedded database's own language: change events, documents at hand.
 // Operators that need a database ($text, $expr, $jsonSchema, geography) are
 // refused by Compile.
 package query

@@ -74,7 +74,8 @@ func (r *request) aggregateJudged(ctx context.Context, stages []bson.Raw, search
 			break
 		}
 	}
-	proj, err := r.roleProjections(nil)
+	r.args.projection = nil
+	proj, err := r.projections()
 	if err != nil {
 		return bson.RawValue{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"regent/docdb/query"
 	"regent/internal/rule"
 )
 
@@ -49,25 +50,14 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 	if r.query.None {
 		return nil
 	}
-	own, simple, err := compileProjection(r.args.projection)
-	if err != nil {
-		return err
-	}
-	system := r.access == nil
-	inDatabase := system
-	if !simple && !system {
-		// The database computes it, which must not see more than the caller.
-		if !r.query.Exact || !r.query.Whole || len(r.query.Projections) > 0 {
-			return mongoFault("projections with operators or expressions are available only where roles grant whole documents by conditions that can be part of a query; use aggregate")
-		}
-		if err := checkFindProjection(r.args.projection); err != nil {
+	inDatabase := r.access == nil
+	var proj []*query.Projection
+	if !inDatabase {
+		// What is projected is what the caller may read, never the stored document.
+		var err error
+		if proj, err = r.projections(); err != nil {
 			return err
 		}
-		inDatabase = true
-	}
-	proj, err := r.roleProjections(own)
-	if err != nil {
-		return err
 	}
 	ctx, _, err := r.session()
 	if err != nil {
@@ -75,10 +65,10 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 	}
 	ctx, cancel := r.timed(ctx)
 	defer cancel()
-	exact := system || r.query.Exact
+	exact := inDatabase || r.query.Exact
 	skip := r.args.skip
 	filter := r.judged(r.args.query)
-	if exact && limit == 1 && !(inDatabase && !system) {
+	if exact && limit == 1 {
 		return r.first(ctx, filter, inDatabase, proj, yield)
 	}
 	opts := options.Find()
@@ -137,7 +127,7 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 
 // first is each for one document where the query alone finds it: one round trip,
 // no cursor.
-func (r *request) first(ctx context.Context, filter bson.Raw, inDatabase bool, proj []*projection, yield func(bson.Raw) error) error {
+func (r *request) first(ctx context.Context, filter bson.Raw, inDatabase bool, proj []*query.Projection, yield func(bson.Raw) error) error {
 	opts := options.FindOne()
 	if len(r.args.sort) > 5 {
 		opts.SetSort(r.args.sort)
@@ -176,52 +166,69 @@ func (r *request) first(ctx context.Context, filter bson.Raw, inDatabase bool, p
 	return yield(d)
 }
 
-// roleProjections puts the projections of filters before the request's own. All
-// of filters must be of one kind (app-services.md §5.2).
-func (r *request) roleProjections(own *projection) ([]*projection, error) {
-	var out []*projection
+// projections are those of filters and then the request's own, each applied to
+// what the one before left. Those of filters must be of one kind
+// (app-services.md §5.2).
+func (r *request) projections() ([]*query.Projection, error) {
+	if len(r.query.Projections) == 0 && len(r.args.projection) <= 5 {
+		return nil, nil
+	}
+	var out []*query.Projection
 	for _, d := range r.query.Projections {
-		p, simple, err := compileProjection(d)
+		p, err := query.CompileProjection(r.ctx, d, emptyDocument)
 		if err != nil {
-			return nil, err
+			return nil, mongoFault("the projection of a filter: %v", err)
 		}
-		if !simple {
-			return nil, mongoFault("the projection of a filter must include or exclude fields")
-		}
-		if len(out) > 0 && p.exclude != out[0].exclude {
+		if len(out) > 0 && p.Exclusion() != out[0].Exclusion() {
 			return nil, mongoFault("the projections of the filters that apply mix inclusion and exclusion")
 		}
 		out = append(out, p)
 	}
-	if own != nil {
-		out = append(out, own)
+	if len(r.args.projection) > 5 {
+		if r.access != nil {
+			if err := checkProjection(r.args.projection); err != nil {
+				return nil, err
+			}
+		}
+		where := r.args.query
+		if where == nil {
+			where = emptyDocument
+		}
+		p, err := query.CompileProjection(r.ctx, r.args.projection, where)
+		if err != nil {
+			return nil, mongoFault("%v", err)
+		}
+		out = append(out, p)
 	}
 	return out, nil
 }
 
-func projected(d bson.Raw, list []*projection) (bson.Raw, error) {
+func projected(d bson.Raw, list []*query.Projection) (bson.Raw, error) {
 	var err error
 	for _, p := range list {
-		if d, err = p.apply(d); err != nil {
-			return nil, err
+		if d, err = p.Apply(d); err != nil {
+			return nil, mongoFault("%v", err)
 		}
 	}
 	return d, nil
 }
 
-// checkFindProjection judges a user's projection that the database computes.
-func checkFindProjection(d bson.Raw) error {
+// checkProjection judges a user's projection.
+func checkProjection(d bson.Raw) error {
 	elems, err := d.Elements()
 	if err != nil {
 		return invalid("the projection is not a valid document")
 	}
 	for _, e := range elems {
-		if sub, ok := e.Value().DocumentOK(); ok && operatorDocument(sub) && sub.Index(0).Key() == "$elemMatch" {
-			if q, ok := sub.Index(0).Value().DocumentOK(); ok {
-				if err := checkElemMatch(q, e.Key(), 0, nil); err != nil {
-					return err
+		if sub, ok := e.Value().DocumentOK(); ok && operatorDocument(sub) {
+			switch op := sub.Index(0).Key(); op {
+			case "$elemMatch":
+				if q, ok := sub.Index(0).Value().DocumentOK(); ok {
+					if err := checkElemMatch(q, e.Key(), 0, nil); err != nil {
+						return err
+					}
+					continue
 				}
-				continue
 			}
 		}
 		if err := checkExpressions(e.Value(), 2); err != nil {

@@ -47,7 +47,7 @@ func (r *request) findOneAndReplace() (bson.RawValue, error) {
 }
 
 func (r *request) findAnd(replace bool) (bson.RawValue, error) {
-	proj, err := r.resultProjection()
+	proj, err := r.projections()
 	if err != nil {
 		return bson.RawValue{}, err
 	}
@@ -82,18 +82,6 @@ func (r *request) checkResultSort() error {
 	return refusedPath(*refused)
 }
 
-// resultProjection is the projection of a findOneAnd*, filters' first.
-func (r *request) resultProjection() ([]*projection, error) {
-	own, simple, err := compileProjection(r.args.projection)
-	if err != nil {
-		return nil, err
-	}
-	if !simple {
-		return nil, mongoFault("the projection of findOneAnd… must include or exclude fields")
-	}
-	return r.roleProjections(own)
-}
-
 func (r *request) deleteOne() (bson.RawValue, error)  { return r.deleteResult(false) }
 func (r *request) deleteMany() (bson.RawValue, error) { return r.deleteResult(true) }
 
@@ -109,7 +97,7 @@ func (r *request) deleteResult(multi bool) (bson.RawValue, error) {
 }
 
 func (r *request) findOneAndDelete() (bson.RawValue, error) {
-	proj, err := r.resultProjection()
+	proj, err := r.projections()
 	if err != nil {
 		return bson.RawValue{}, err
 	}

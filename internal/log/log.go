@@ -6,6 +6,7 @@ package log
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -27,10 +28,6 @@ const (
 	TypeStream          = "SERVICE_STREAM_FUNCTION"
 	TypePush            = "PUSH"
 )
-
-// DefaultRetention is how long an entry is kept that says nothing else, as the
-// original did.
-const DefaultRetention = 10 * 24 * time.Hour
 
 // Limits of one entry (app-services.md §13.1) and of the queue.
 const (
@@ -59,7 +56,7 @@ type Entry struct {
 	Error        string        `bson:"error,omitempty"`
 	ErrorCode    string        `bson:"error_code,omitempty"`
 	Stack        string        `bson:"stack,omitempty"`
-	Expires      time.Time     `bson:"expires"` // when it is removed
+	Details      bson.Raw      `bson:"details,omitempty"` // by type, e.g. the provider of a log-in
 }
 
 // Store writes and reads entries.
@@ -72,16 +69,23 @@ type Store struct {
 	once    sync.Once
 }
 
-// Open prepares the collection "logs" of db and starts the writer.
-func Open(ctx context.Context, db *mongo.Database, logger *slog.Logger) (*Store, error) {
+// Open prepares the collection "logs" of db and starts the writer. Entries are
+// removed when they are older than retention.
+func Open(ctx context.Context, db *mongo.Database, retention time.Duration, logger *slog.Logger) (*Store, error) {
 	// A lost second of log is not worth a sync for every batch.
-	c := db.Collection("logs", options.Collection().SetWriteConcern(writeconcern.W1()))
+	wc := writeconcern.W1()
+	c := db.Collection("logs", options.Collection().SetWriteConcern(wc))
+	seconds := int32(retention / time.Second)
 	_, err := c.Indexes().CreateMany(ctx, []mongo.IndexModel{
 		{Keys: bson.D{{Key: "co_id", Value: 1}}},
 		{Keys: bson.D{{Key: "app_id", Value: 1}, {Key: "started", Value: 1}}},
-		{Keys: bson.D{{Key: "started", Value: 1}}},
-		{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
+		{Keys: bson.D{{Key: "started", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(seconds).SetName("retention")},
 	})
+	if isIndexConflict(err) {
+		// Another retention than last time.
+		err = db.RunCommand(ctx, bson.D{{Key: "collMod", Value: "logs"},
+			{Key: "index", Value: bson.D{{Key: "name", Value: "retention"}, {Key: "expireAfterSeconds", Value: seconds}}}}).Err()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +94,14 @@ func Open(ctx context.Context, db *mongo.Database, logger *slog.Logger) (*Store,
 	return s, nil
 }
 
+func isIndexConflict(err error) bool {
+	var ce mongo.CommandError
+	return errors.As(err, &ce) && (ce.Code == 85 || ce.Code == 86)
+}
+
 // Add queues an entry. It never blocks a request: when the database can't keep
 // up, entries are dropped and counted.
 func (s *Store) Add(e Entry) {
-	if e.Expires.IsZero() {
-		e.Expires = e.Started.Add(DefaultRetention)
-	}
 	if e.ID.IsZero() {
 		e.ID = bson.NewObjectIDFromTimestamp(e.Started)
 	}

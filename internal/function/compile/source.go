@@ -8,7 +8,6 @@ package compile
 import (
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"strings"
 
@@ -86,7 +85,7 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 		Loader:         api.LoaderJS,
 		Target:         api.ESNext,
 		Supported:      lowered,
-		Sourcefile:     path.Base(name), // the map is resolved beside the file
+		Sourcefile:     name,
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
 		LogLevel:       api.LogLevelSilent,

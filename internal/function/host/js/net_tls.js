@@ -1,1 +1,0 @@
-return { exports: load('net').tls };

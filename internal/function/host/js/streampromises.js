@@ -1,1 +1,0 @@
-return { exports: load('stream').exports.promises };

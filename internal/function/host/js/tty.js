@@ -1,1 +1,0 @@
-return { exports: { isatty: function () { return false; }, ReadStream: function () {}, WriteStream: function () {} } };

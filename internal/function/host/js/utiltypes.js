@@ -1,1 +1,0 @@
-return { exports: load('util').exports.types };
