@@ -274,6 +274,7 @@ func (srv *Server) openAccounts(ctx context.Context, in *instance, s *served) (e
 		Mail: srv.mail, PublicURL: srv.origin, Logger: srv.log.With("app", in.app.ID),
 		AccessTTL: srv.config.AccessTokenTTL, RefreshTTL: srv.config.RefreshTokenTTL,
 		Passwords: srv.passwords,
+		Events:    func(e auth.Event) { srv.recordAccount(in.app.ID, e) },
 	})
 	return err
 }

@@ -32,8 +32,6 @@ import (
 	"regent/internal/api/client"
 	"regent/internal/app"
 	"regent/internal/auth/password"
-	"regent/internal/ejson"
-	"regent/internal/fault"
 	"regent/internal/function"
 	"regent/internal/log"
 	"regent/internal/mail"
@@ -136,9 +134,6 @@ const (
 	DefaultRefreshTokenTTL = 60 * 24 * time.Hour
 )
 
-// logRetention is how long apps' log entries are kept, as the original did.
-const logRetention = 10 * 24 * time.Hour
-
 // Open loads the apps and starts what they need. The error for an app that
 // can't be served is a *ProblemsError. Close the server.
 func Open(ctx context.Context, c Config) (_ *Server, err error) {
@@ -159,7 +154,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	}()
 	srv.client = client.New(client.Config{
 		Apps: srv.registry, Logger: c.Logger, PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies,
-		Observe: c.Observe, Shutdown: srv.stopped,
+		Observe: c.Observe, Failed: srv.recordFailure, Shutdown: srv.stopped,
 	})
 	for _, dir := range c.Dirs {
 		if err := srv.serveDir(ctx, dir); err != nil {
@@ -210,7 +205,7 @@ func start(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 	}()
 	// The function hosts start while the database opens.
-	if srv.functions, err = function.Start(function.Config{Logger: c.Logger, Record: srv.record}); err != nil {
+	if srv.functions, err = function.Start(function.Config{Logger: c.Logger, Record: srv.recordExecution}); err != nil {
 		return nil, fmt.Errorf("function hosts: %w", err)
 	}
 	return srv, srv.openState(ctx)
@@ -246,50 +241,12 @@ func (srv *Server) openState(ctx context.Context) (err error) {
 	if srv.sessions, err = session.Open(ctx, session.Config{DB: system, Master: master, Logger: srv.log}); err != nil {
 		return err
 	}
-	if srv.logs, err = log.Open(ctx, system, logRetention, srv.log); err != nil {
+	if srv.logs, err = log.Open(ctx, system, srv.log); err != nil {
 		return fmt.Errorf("preparing the log: %w", err)
 	}
 	srv.passwords, err = password.New(password.Default, runtime.GOMAXPROCS(0), password.DefaultWaiting, rand.Reader)
 	return err
 }
-
-// record keeps the log entry of a function call.
-func (srv *Server) record(x function.Execution) {
-	srv.executions.add(x)
-	e := log.Entry{
-		AppID: x.App, Type: log.TypeFunction, Started: x.Started, Completed: x.Started.Add(x.Duration),
-		FunctionName: x.Function, Stack: x.Stack,
-	}
-	if r := x.Caller.Request; r != nil {
-		e.RequestID, e.RemoteIP = r.ID, r.RemoteIP
-	}
-	if u := x.Caller.User; u != nil {
-		e.UserID = u.ID
-	}
-	if x.Arguments.Type != 0 {
-		if text, err := ejson.Append(nil, x.Arguments); err == nil && len(text) <= maxLoggedArguments {
-			e.Arguments = string(text)
-		}
-	}
-	for _, l := range x.Lines {
-		text := l.Text
-		if l.Level != "info" && l.Level != "log" {
-			text = l.Level + ": " + text
-		}
-		e.Messages = append(e.Messages, text)
-	}
-	if x.Err != nil {
-		e.Error = x.Err.Error()
-		if code, ok := fault.CodeOf(x.Err); ok {
-			e.ErrorCode = string(code)
-		}
-	}
-	srv.logs.Add(e)
-}
-
-// maxLoggedArguments is the most text that a log entry keeps of a call's
-// arguments; longer ones are left out.
-const maxLoggedArguments = 4096
 
 // watchDirs reloads apps whose files change.
 func (srv *Server) watchDirs() {

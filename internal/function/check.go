@@ -33,7 +33,7 @@ func Check(a *app.App) []app.Problem {
 // judge turns what the compiler found into problems.
 func judge(a *app.App, compiled map[string]*wire.CompiledMessage) []app.Problem {
 	var out []app.Problem
-	for _, f := range a.Functions {
+	for _, f := range allFunctions(a) {
 		c := compiled[f.Name]
 		if c == nil {
 			continue // a missing file is the loader's finding

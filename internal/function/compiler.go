@@ -72,7 +72,7 @@ func compileAll(ctx context.Context, cfg Config, a *app.App) (map[string]*wire.C
 			c.close()
 		}
 	}()
-	for _, f := range a.Functions {
+	for _, f := range allFunctions(a) {
 		if f.Code == nil {
 			continue
 		}
@@ -101,7 +101,7 @@ func compileAll(ctx context.Context, cfg Config, a *app.App) (map[string]*wire.C
 // cannot start one.
 func compileHere(a *app.App) map[string]*wire.CompiledMessage {
 	out := map[string]*wire.CompiledMessage{}
-	for _, f := range a.Functions {
+	for _, f := range allFunctions(a) {
 		if f.Code != nil {
 			m := compile.Source(wire.CompileMessage{Name: f.Name, File: fileOf(f), Code: f.Code})
 			out[f.Name] = &m

@@ -59,7 +59,7 @@ func (r *Runtime) Deploy(ctx context.Context, a *app.App, b Backend) (*Deploymen
 	if err != nil {
 		problems = append(problems, app.Problem{Severity: app.SeverityWarning, File: "functions", Message: "functions cannot be checked: " + err.Error()})
 	}
-	for _, f := range a.Functions {
+	for _, f := range allFunctions(a) {
 		d.sources[f.Name] = sourceOf(f, compiled[f.Name], err)
 	}
 	problems = append(problems, judge(a, compiled)...)
@@ -82,6 +82,17 @@ func sourceOf(f *app.Function, c *wire.CompiledMessage, err error) wire.Function
 		s.Code, s.Map = c.Code, c.Map
 	}
 	return s
+}
+
+// allFunctions lists the app's functions and the code of its webhooks.
+func allFunctions(a *app.App) []*app.Function {
+	all := append([]*app.Function(nil), a.Functions...)
+	for _, w := range a.Webhooks {
+		if w.Code != nil {
+			all = append(all, webhookFunction(w))
+		}
+	}
+	return all
 }
 
 // fileOf is the function's file as stacks show it.
@@ -111,8 +122,8 @@ func (d *Deployment) bundlePackages(names []string) {
 func (d *Deployment) message() []byte {
 	d.once.Do(func() {
 		m := wire.DeployMessage{ID: d.id, App: appDocument(d.app), Env: environmentDocument(d.app), Values: valuesDocument(d.app), Bundle: d.bundle.Code, BundleMap: d.bundle.Map}
-		for _, f := range d.app.Functions {
-			m.Functions = append(m.Functions, d.sources[f.Name])
+		for _, s := range d.sources {
+			m.Functions = append(m.Functions, s)
 		}
 		for _, s := range d.app.DataSources {
 			m.Services = append(m.Services, wire.ServiceName{Name: s.Name, Type: s.Type})

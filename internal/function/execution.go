@@ -54,6 +54,7 @@ type execution struct {
 	lines      []Line
 	sessions   map[string]*transaction
 	flying     int
+	sockets    socketTable
 }
 
 func (x *execution) timeLimit() time.Duration {
@@ -88,11 +89,13 @@ func (x *execution) reset() {
 	defer x.mu.Unlock()
 	x.identities = x.identities[:1]
 	x.lines = nil
+	x.sockets.reopen()
 }
 
 // end releases what the call opened and left open.
 func (x *execution) end() {
 	x.abortTransactions()
+	x.sockets.closeAll()
 }
 
 func (x *execution) addLine(m wire.LogMessage) {
@@ -122,6 +125,9 @@ func (x *execution) operationOf(kind string) operationFunc {
 	return map[string]operationFunc{
 		"data":  (*execution).data,
 		"enter": (*execution).enter,
+		"http":  (*execution).http,
+		"net":   (*execution).net,
+		"dns":   (*execution).dns,
 	}[kind]
 }
 

@@ -2,6 +2,8 @@ package function
 
 import (
 	"errors"
+	"net"
+	"syscall"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -53,9 +55,30 @@ func failureOf(err error) *wire.Failure {
 		if len(bulk.WriteErrors) > 0 {
 			out.Number = int32(bulk.WriteErrors[0].Code)
 		}
+	case errors.As(err, new(*networkError)):
+		out.Code = errorCode(err)
 	case known == nil:
 		// Not meant for anybody outside; the function may still handle it.
 		out.Message = "internal error: " + out.Message
 	}
 	return out
+}
+
+// errorCode is the code that Node gives an error of the network.
+func errorCode(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return "ENOTFOUND"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "ECONNREFUSED"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "ECONNRESET"
+	case errors.Is(err, syscall.EPIPE):
+		return "EPIPE"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "ETIMEDOUT"
+	}
+	return ""
 }

@@ -16,7 +16,8 @@ import (
 
 // Runtime runs the functions of any number of apps in its function hosts.
 type Runtime struct {
-	cfg Config
+	cfg      Config
+	outbound *outbound
 
 	places  chan struct{} // one for each call at once
 	waiting atomic.Int64
@@ -46,7 +47,7 @@ func Start(cfg Config) (*Runtime, error) {
 		}
 		cfg.Executable = exe
 	}
-	r := &Runtime{cfg: cfg, places: make(chan struct{}, cfg.Limits.Concurrent), alone: make(chan struct{}, 2)}
+	r := &Runtime{cfg: cfg, outbound: newOutbound(cfg.Outbound), places: make(chan struct{}, cfg.Limits.Concurrent), alone: make(chan struct{}, 2)}
 	r.starting.Add(1)
 	go func() {
 		defer r.starting.Done()
@@ -84,6 +85,7 @@ func (r *Runtime) Close() error {
 		h.kill(nil)
 		<-h.gone
 	}
+	r.outbound.close()
 	return nil
 }
 

@@ -6,7 +6,6 @@ package log
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -28,6 +27,10 @@ const (
 	TypeStream          = "SERVICE_STREAM_FUNCTION"
 	TypePush            = "PUSH"
 )
+
+// DefaultRetention is how long an entry is kept that says nothing else, as the
+// original did.
+const DefaultRetention = 10 * 24 * time.Hour
 
 // Limits of one entry (app-services.md §13.1) and of the queue.
 const (
@@ -56,7 +59,7 @@ type Entry struct {
 	Error        string        `bson:"error,omitempty"`
 	ErrorCode    string        `bson:"error_code,omitempty"`
 	Stack        string        `bson:"stack,omitempty"`
-	Details      bson.Raw      `bson:"details,omitempty"` // by type, e.g. the provider of a log-in
+	Expires      time.Time     `bson:"expires"` // when it is removed
 }
 
 // Store writes and reads entries.
@@ -69,23 +72,16 @@ type Store struct {
 	once    sync.Once
 }
 
-// Open prepares the collection "logs" of db and starts the writer. Entries are
-// removed when they are older than retention.
-func Open(ctx context.Context, db *mongo.Database, retention time.Duration, logger *slog.Logger) (*Store, error) {
+// Open prepares the collection "logs" of db and starts the writer.
+func Open(ctx context.Context, db *mongo.Database, logger *slog.Logger) (*Store, error) {
 	// A lost second of log is not worth a sync for every batch.
-	wc := writeconcern.W1()
-	c := db.Collection("logs", options.Collection().SetWriteConcern(wc))
-	seconds := int32(retention / time.Second)
+	c := db.Collection("logs", options.Collection().SetWriteConcern(writeconcern.W1()))
 	_, err := c.Indexes().CreateMany(ctx, []mongo.IndexModel{
 		{Keys: bson.D{{Key: "co_id", Value: 1}}},
 		{Keys: bson.D{{Key: "app_id", Value: 1}, {Key: "started", Value: 1}}},
-		{Keys: bson.D{{Key: "started", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(seconds).SetName("retention")},
+		{Keys: bson.D{{Key: "started", Value: 1}}},
+		{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
 	})
-	if isIndexConflict(err) {
-		// Another retention than last time.
-		err = db.RunCommand(ctx, bson.D{{Key: "collMod", Value: "logs"},
-			{Key: "index", Value: bson.D{{Key: "name", Value: "retention"}, {Key: "expireAfterSeconds", Value: seconds}}}}).Err()
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +90,12 @@ func Open(ctx context.Context, db *mongo.Database, retention time.Duration, logg
 	return s, nil
 }
 
-func isIndexConflict(err error) bool {
-	var ce mongo.CommandError
-	return errors.As(err, &ce) && (ce.Code == 85 || ce.Code == 86)
-}
-
 // Add queues an entry. It never blocks a request: when the database can't keep
 // up, entries are dropped and counted.
 func (s *Store) Add(e Entry) {
+	if e.Expires.IsZero() {
+		e.Expires = e.Started.Add(DefaultRetention)
+	}
 	if e.ID.IsZero() {
 		e.ID = bson.NewObjectIDFromTimestamp(e.Started)
 	}

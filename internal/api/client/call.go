@@ -22,6 +22,7 @@ import (
 type call struct {
 	*Server
 	ctx     context.Context
+	started time.Time
 	w       http.ResponseWriter
 	r       *http.Request
 	b       *Backend // nil on an unknown route
@@ -34,8 +35,7 @@ type call struct {
 // handler wraps a route with what all of them share.
 func (s *Server) handler(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		c := &call{Server: s, ctx: r.Context(), w: w, r: r}
+		c := &call{Server: s, ctx: r.Context(), started: time.Now(), w: w, r: r}
 		s.describe(&c.info, r)
 		// The field's name for the correlation id that is also in `link`.
 		w.Header().Set("X-Appservices-Request-Id", c.info.ID)
@@ -49,7 +49,7 @@ func (s *Server) handler(rt route) http.Handler {
 					c.fail(rt, errors.New("panic"))
 				}
 			}
-			took := time.Since(started)
+			took := time.Since(c.started)
 			if s.Observe != nil {
 				s.Observe(rt.name, c.status, took)
 			}
@@ -78,7 +78,7 @@ func (s *Server) Describe(r *http.Request) *caller.Request {
 // Fail answers a request that is served beside the API's own routes with an
 // error, as they do.
 func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	c := &call{Server: s, ctx: r.Context(), w: w, r: r}
+	c := &call{Server: s, ctx: r.Context(), started: time.Now(), w: w, r: r}
 	s.describe(&c.info, r)
 	if id := r.PathValue("app"); id != "" {
 		c.b = s.Apps.ByID(id)
@@ -194,10 +194,11 @@ func (c *call) body() (bson.Raw, error) {
 var emptyDocument = bson.Raw{5, 0, 0, 0, 0}
 
 func (c *call) bodyText() ([]byte, error) {
-	if c.r.ContentLength > c.MaxBody {
-		return nil, c.tooLarge()
+	most := c.maxBody()
+	if c.r.ContentLength > most {
+		return nil, tooLarge(most)
 	}
-	body := http.MaxBytesReader(c.w, c.r.Body, c.MaxBody)
+	body := http.MaxBytesReader(c.w, c.r.Body, most)
 	var text []byte
 	var err error
 	if n := c.r.ContentLength; n > 0 && n <= 1<<20 {
@@ -209,15 +210,23 @@ func (c *call) bodyText() ([]byte, error) {
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, c.tooLarge()
+			return nil, tooLarge(most)
 		}
 		return nil, fault.New(fault.BadRequest, "could not read the request's body: %v", err)
 	}
 	return text, nil
 }
 
-func (c *call) tooLarge() error {
-	return fault.New(fault.BadRequest, "request body too large: at most %d bytes are allowed (max_body)", c.MaxBody).
+// maxBody is the app's max_request_size, or the server's bound.
+func (c *call) maxBody() int64 {
+	if c.b != nil && c.b.App.Settings.MaxRequestSize > 0 {
+		return int64(c.b.App.Settings.MaxRequestSize)
+	}
+	return c.MaxBody
+}
+
+func tooLarge(most int64) error {
+	return fault.New(fault.BadRequest, "request body too large: at most %d bytes are allowed (max_request_size)", most).
 		WithStatus(http.StatusRequestEntityTooLarge)
 }
 

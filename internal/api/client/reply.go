@@ -92,6 +92,25 @@ func (c *call) fail(rt route, err error) {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	c.object(f.Status, errorBody{Error: f.Message, Code: f.Code, Link: c.logLink()})
+	c.recordFailure(rt, f, err)
+}
+
+// recordFailure tells the app's log of a request that failed.
+func (c *call) recordFailure(rt route, f *fault.Error, err error) {
+	if c.Failed == nil {
+		return
+	}
+	x := Failure{Route: rt.name, Request: &c.info, Started: c.started, Status: f.Status, Code: f.Code, Message: f.Message, Cause: f.Cause}
+	if f.Status >= 500 && x.Cause == nil {
+		x.Cause = err
+	}
+	if c.b != nil {
+		x.AppID = c.b.App.ID
+	}
+	if c.session != nil {
+		x.UserID = c.session.User.ID
+	}
+	c.Failed(x)
 }
 
 // faultOf finds what a client may see of err. An error without a code is ours:

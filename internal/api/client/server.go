@@ -11,6 +11,9 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"regent/internal/caller"
+	"regent/internal/fault"
 )
 
 // Prefix is where the API lives.
@@ -44,8 +47,25 @@ type Config struct {
 	// Observe is told of every finished request, for metrics; may be nil.
 	Observe func(route string, status int, took time.Duration)
 
+	// Failed is told of every request that was answered with an error, for the
+	// app's log; may be nil.
+	Failed func(Failure)
+
 	// Shutdown is closed when the server stops, so that streams end.
 	Shutdown <-chan struct{}
+}
+
+// Failure is a request that was answered with an error.
+type Failure struct {
+	AppID   string // "" when no app was found
+	Route   string
+	Request *caller.Request
+	UserID  string
+	Started time.Time
+	Status  int
+	Code    fault.Code
+	Message string // as the client got it
+	Cause   error  // for the operator; nil when the message says it all
 }
 
 // Server is the http.Handler of the client API.

@@ -91,6 +91,11 @@ func (c *call) stream(ctx context.Context, stream Stream) error {
 		frame.Reset()
 		writeErrorEvent(&frame, f)
 		send()
+		c.recordFailure(route{name: "watch"}, f, err)
+	}
+	heartbeat := c.Heartbeat
+	if h := c.b.App.Settings.WatchHeartbeat; h > 0 {
+		heartbeat = h
 	}
 	// The headers go out at once: tests and clients wait for them.
 	frame.WriteString(": watching\n\n")
@@ -98,7 +103,7 @@ func (c *call) stream(ctx context.Context, stream Stream) error {
 		return nil
 	}
 	for {
-		wait, cancel := context.WithTimeout(ctx, c.Heartbeat)
+		wait, cancel := context.WithTimeout(ctx, heartbeat)
 		id, event, err := stream.Next(wait)
 		cancel()
 		if ctx.Err() != nil {

@@ -8,6 +8,7 @@ package compile
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -85,7 +86,7 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 		Loader:         api.LoaderJS,
 		Target:         api.ESNext,
 		Supported:      lowered,
-		Sourcefile:     name,
+		Sourcefile:     path.Base(name), // the map is resolved beside the file
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
 		LogLevel:       api.LogLevelSilent,

@@ -7,9 +7,24 @@ import (
 	"github.com/dop251/goja/parser"
 )
 
-// builtinModules maps the name of a Node module to ours and, for those that are
-// there but cannot work, why.
-var builtinModules = map[string]string{}
+// builtinModules maps the names of Node's own modules to ours. Those that are
+// mapped to absentPrefix can be required, and say which member is not there
+// when one is used.
+var builtinModules = map[string]string{
+	"assert": "assert", "assert/strict": "assert", "buffer": "buffer", "console": "console", "constants": absentPrefix, "crypto": "crypto",
+	"dns": "dns", "dns/promises": "dnspromises", "events": "events", "fs": "fs", "fs/promises": "fspromises",
+	"http": "nodehttp_http", "https": "nodehttp_https", "net": "net_net", "os": "os", "path": "path", "path/posix": "path",
+	"process": "process", "punycode": "punycode", "querystring": "querystring", "stream": "stream", "stream/promises": "streampromises",
+	"string_decoder": "stringdecoder", "timers": "nodetimers", "timers/promises": "timerspromises", "tls": "net_tls", "tty": "tty",
+	"url": "url", "util": "util", "util/types": "utiltypes", "zlib": "zlib",
+	"async_hooks": "asynchooks", "perf_hooks": "perfhooks", "diagnostics_channel": "diagnosticschannel",
+	"child_process": absentPrefix, "cluster": absentPrefix, "dgram": absentPrefix, "domain": absentPrefix, "http2": absentPrefix,
+	"inspector": absentPrefix, "module": absentPrefix, "readline": absentPrefix, "repl": absentPrefix, "stream/web": absentPrefix,
+	"v8": absentPrefix, "vm": absentPrefix, "worker_threads": absentPrefix, "wasi": absentPrefix, "sys": "util",
+}
+
+// absentPrefix marks modules that cannot work in a function.
+const absentPrefix = "absent"
 
 // bundleFile is the name of the packages' program in stacks when no source map
 // leads further.
@@ -35,6 +50,9 @@ func (r *realm) requireModule(name string) goja.Value {
 	// A package that is installed wins over a built-in of the same name only
 	// when it was asked for with a slash, as in Node.
 	if module, ok := builtinModules[bare]; ok && !strings.HasSuffix(name, "/") {
+		if module == absentPrefix {
+			return r.absentModule(bare)
+		}
 		m := r.load(module)
 		if d := m.Get("exports"); d != nil {
 			return d
@@ -58,6 +76,22 @@ func (r *realm) requireModule(name string) goja.Value {
 	}
 	_ = o.Set("code", "MODULE_NOT_FOUND")
 	panic(o)
+}
+
+// absentModule is a module whose every use says that it is not available.
+func (r *realm) absentModule(name string) goja.Value {
+	key := absentPrefix + ":" + name
+	if m := r.loaded[key]; m != nil {
+		return m
+	}
+	make, _ := goja.AssertFunction(r.load("absent").Get("make"))
+	v, err := make(goja.Undefined(), r.vm.ToValue(name))
+	if err != nil {
+		panic(err)
+	}
+	m := v.(*goja.Object)
+	r.loaded[key] = m
+	return m
 }
 
 // packageOf is the package that a module belongs to.

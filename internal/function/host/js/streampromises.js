@@ -1,0 +1,1 @@
+return { exports: load('stream').exports.promises };

@@ -1,0 +1,1 @@
+return { exports: { isatty: function () { return false; }, ReadStream: function () {}, WriteStream: function () {} } };

@@ -1,0 +1,1 @@
+return { exports: load('util').exports.types };

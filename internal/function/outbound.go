@@ -1,0 +1,170 @@
+package function
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"syscall"
+	"time"
+
+	"regent/internal/fault"
+)
+
+// outbound is the network as functions may use it. Every address is checked
+// after it was resolved, at the moment of dialling, so neither a redirect nor a
+// name that changes its address leads around the check. Environment proxies are
+// not used: a proxy would resolve on its own.
+type outbound struct {
+	policy Outbound
+	dialer *net.Dialer
+	client *http.Transport
+	loose  *http.Transport // rejectUnauthorized: false
+}
+
+func newOutbound(policy Outbound) *outbound {
+	o := &outbound{policy: policy}
+	o.dialer = &net.Dialer{Timeout: 15 * time.Second, Control: o.control}
+	o.client = o.transport(nil)
+	o.loose = o.transport(&tls.Config{InsecureSkipVerify: true})
+	return o
+}
+
+func (o *outbound) transport(config *tls.Config) *http.Transport {
+	return &http.Transport{
+		DialContext:            o.dialer.DialContext,
+		TLSClientConfig:        config,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    10,
+		IdleConnTimeout:        30 * time.Second,
+		TLSHandshakeTimeout:    15 * time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+}
+
+func (o *outbound) close() {
+	o.client.CloseIdleConnections()
+	o.loose.CloseIdleConnections()
+}
+
+// control refuses an address before a connection to it is made.
+func (o *outbound) control(network, address string, _ syscall.RawConn) error {
+	host, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("address %s: %w", address, err)
+	}
+	return o.check(host.Addr())
+}
+
+// check refuses addresses that are not of the public internet.
+func (o *outbound) check(a netip.Addr) error {
+	a = a.Unmap().WithZone("")
+	for _, p := range o.policy.Allow {
+		if p.Contains(a) {
+			return nil
+		}
+	}
+	if kind := special(a); kind != "" {
+		return fault.New(fault.RestrictedHost, "restricted host: %s is a %s address (functions.http_allow_private)", a, kind)
+	}
+	return nil
+}
+
+// specialNetworks are those that no rule of package netip names.
+var specialNetworks = []struct {
+	network netip.Prefix
+	kind    string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("100.64.0.0/10"), "shared"},
+	{netip.MustParsePrefix("192.0.0.0/24"), "reserved"},
+	{netip.MustParsePrefix("192.0.2.0/24"), "documentation"},
+	{netip.MustParsePrefix("192.88.99.0/24"), "reserved"},
+	{netip.MustParsePrefix("198.18.0.0/15"), "benchmarking"},
+	{netip.MustParsePrefix("198.51.100.0/24"), "documentation"},
+	{netip.MustParsePrefix("203.0.113.0/24"), "documentation"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+	{netip.MustParsePrefix("100::/64"), "reserved"},
+	{netip.MustParsePrefix("2001:db8::/32"), "documentation"},
+	{netip.MustParsePrefix("fec0::/10"), "site-local"},
+	{netip.MustParsePrefix("2001::/32"), "tunnel"},
+}
+
+// embedding networks carry an IPv4 address inside.
+var embeddingNetworks = []struct {
+	network netip.Prefix
+	at      int // first byte of the IPv4 address
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
+	{netip.MustParsePrefix("2002::/16"), 2},
+	{netip.MustParsePrefix("::/96"), 12},
+}
+
+// special names the kind of an address that is not public, "" for a public one.
+func special(a netip.Addr) string {
+	switch {
+	case !a.IsValid():
+		return "invalid"
+	case a.IsLoopback():
+		return "loopback"
+	case a.IsUnspecified():
+		return "unspecified"
+	case a.IsPrivate():
+		return "private"
+	case a.IsLinkLocalUnicast(), a.IsLinkLocalMulticast(), a.IsInterfaceLocalMulticast():
+		return "link-local"
+	case a.IsMulticast():
+		return "multicast"
+	}
+	for _, s := range specialNetworks {
+		if s.network.Contains(a) {
+			return s.kind
+		}
+	}
+	if a.Is6() {
+		b := a.As16()
+		for _, e := range embeddingNetworks {
+			if e.network.Contains(a) {
+				if kind := special(netip.AddrFrom4([4]byte(b[e.at : e.at+4]))); kind != "" {
+					return kind
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// checkURL refuses what is not plain HTTP.
+func checkURL(u *url.URL) error {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return fault.New(fault.HTTPError, "unsupported protocol scheme %q: http and https are possible", u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return fault.New(fault.HTTPError, "the address has no host")
+	}
+	return nil
+}
+
+// lookup resolves a name; addresses that may not be reached are not told either.
+func (o *outbound) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Addr
+	for _, a := range all {
+		if err = o.check(a); err == nil {
+			out = append(out, a.Unmap())
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.Join(err, fmt.Errorf("no address of %s may be reached", host))
+	}
+	return out, nil
+}
