@@ -385,7 +385,7 @@ func (c *call) explainAggregate(name string, stages []bson.Raw, verbosity string
 		}
 	}
 	x := &explained{c: c, d: d, coll: coll, q: q, skip: push.Skip, limit: push.Limit, verbosity: verbosity, ns: c.db + "." + name}
-	if len(push.Rest.Nodes()) == 0 {
+	if len(restOf(view, stages)) == 0 {
 		return x.write()
 	}
 	a, out := bsoncore.AppendArrayElementStart(c.out, "stages")
@@ -397,12 +397,26 @@ func (c *call) explainAggregate(name string, stages []bson.Raw, verbosity string
 	}
 	c.out, _ = bsoncore.AppendDocumentEnd(c.out, j)
 	c.out, _ = bsoncore.AppendDocumentEnd(c.out, i)
-	for k, n := range push.Rest.Nodes() {
-		i, out := value.BeginIndexed(c.out, bson.TypeEmbeddedDocument, k+1)
-		out = value.Append(out, n.Name, n.Value)
-		c.out = value.End(out, i)
+	for k, st := range restOf(view, stages) {
+		c.out = value.AppendIndexed(c.out, k+1, value.Doc(st))
 	}
 	c.out, _ = bsoncore.AppendArrayEnd(c.out, a)
 	x.tail()
+	return nil
+}
+
+// restOf gives the stages behind those that the plan takes over.
+func restOf(view, stages []bson.Raw) []bson.Raw {
+	all := append(view[:len(view):len(view)], stages...)
+	rank := 0
+	for i, s := range all {
+		it := value.Over(s)
+		it.Next()
+		r, ok := map[string]int{"$match": 0, "$sort": 1, "$skip": 2, "$limit": 3}[it.Key()]
+		if !ok || r < rank && !(r == 0 && rank == 1) {
+			return all[i:]
+		}
+		rank = max(r, rank)
+	}
 	return nil
 }

@@ -59,6 +59,9 @@ type call struct {
 
 	sess *session
 	txn  *transaction
+	// fixed is the snapshot that all reads of an aggregation share.
+	fixed   *store.SnapshotView
+	fixedAt uint64
 
 	out []byte // the reply document so far, without its end
 	// bare leaves out ok and the times: the reply is complete.

@@ -55,6 +55,10 @@ type cursor struct {
 	awaits    bool
 	// events is set for change streams.
 	events *changeStream
+	// tail is set for tailable cursors on capped collections.
+	tail *tail
+	// stop is closed when the cursor is killed while somebody waits on it.
+	stop chan struct{}
 	// atTime is the time of the snapshot of a read with level snapshot.
 	atTime  uint64
 	command bson.Raw
@@ -75,6 +79,7 @@ func (cs *cursors) add(c *cursor) error {
 		return mongoerr.New(mongoerr.OperationFailed, "the limit of %d open cursors has been reached", cs.e.opts.MaxCursors)
 	}
 	c.opened = cs.e.opts.Now()
+	c.stop = make(chan struct{})
 	c.used.Store(c.opened.UnixMilli())
 	for {
 		c.id = randomID()
@@ -112,9 +117,7 @@ func (cs *cursors) kill(id int64) bool {
 	if c == nil {
 		return false
 	}
-	if c.events != nil {
-		c.events.interrupt()
-	}
+	close(c.stop)
 	if c.mu.TryLock() {
 		c.close()
 		c.mu.Unlock()
@@ -170,9 +173,7 @@ func (cs *cursors) closeAll() {
 	cs.m = map[int64]*cursor{}
 	cs.mu.Unlock()
 	for _, c := range m {
-		if c.events != nil {
-			c.events.interrupt()
-		}
+		close(c.stop)
 		c.mu.Lock()
 		c.close()
 		c.mu.Unlock()
@@ -239,7 +240,7 @@ func (c *call) openCursor(ctx context.Context, cur *cursor, batch int64, single 
 		cur.close()
 		return err
 	}
-	if done || single {
+	if (done || single) && !cur.tailable || cur.ended() {
 		cur.close()
 		cur.id = 0
 	} else {
@@ -373,13 +374,31 @@ func getMore(c *call) error {
 	i, out := bsoncore.AppendDocumentElementStart(c.out, "cursor")
 	c.out = out
 	inside := len(c.out)
-	done, n, err := c.appendBatch(c.ctx, cur, "nextBatch", batch)
-	if err == nil && n == 0 && cur.awaits && (!done || cur.tailable) {
-		err = c.await(cur)
-		if err == nil {
-			c.out = c.out[:inside]
-			done, n, err = c.appendBatch(c.ctx, cur, "nextBatch", batch)
+	var timer *time.Timer
+	var done bool
+	var n int
+	for {
+		done, n, err = c.appendBatch(c.ctx, cur, "nextBatch", batch)
+		if err != nil || n > 0 || !cur.awaits || cur.ended() {
+			break
 		}
+		if timer == nil {
+			d := c.maxTime
+			if d == 0 {
+				d = time.Second
+			}
+			timer = time.NewTimer(d)
+			defer timer.Stop()
+		}
+		more, e := c.await(cur, timer)
+		if e != nil {
+			err = e
+			break
+		}
+		if !more {
+			break
+		}
+		c.out = c.out[:inside]
 	}
 	if err != nil && n > 0 && cur.events != nil && !errors.Is(err, context.Canceled) {
 		// The events before the failure are delivered; the next getMore fails.
@@ -393,7 +412,7 @@ func getMore(c *call) error {
 		}
 		return err
 	}
-	if done && !cur.tailable {
+	if done && !cur.tailable || cur.ended() {
 		c.e.cursors.take(id)
 		cur.close()
 		cur.id = 0
@@ -404,30 +423,32 @@ func getMore(c *call) error {
 	return nil
 }
 
-// await blocks until there may be something new for a tailable cursor, at most maxTimeMS (default one second).
-func (c *call) await(cur *cursor) error {
-	d := c.maxTime
-	if d == 0 {
-		d = time.Second
-	}
-	wake := cur.src.(interface {
+// ended reports whether a change stream has given out its invalidate.
+func (c *cursor) ended() bool { return c.events != nil && c.events.finished }
+
+// await blocks until there may be something new for a tailable cursor (more), or until the time is up.
+func (c *call) await(cur *cursor, t *time.Timer) (more bool, err error) {
+	var wait interface {
 		Wait() (ready <-chan struct{}, more bool)
-	})
-	t := time.NewTimer(d)
-	defer t.Stop()
+	} = cur.tail
+	if cur.events != nil {
+		wait = cur.events
+	}
 	for {
-		ready, more := wake.Wait()
+		ready, more := wait.Wait()
 		if more {
-			return nil
+			return true, nil
 		}
 		select {
 		case <-ready:
 		case <-t.C:
-			return nil
+			return false, nil
+		case <-cur.stop:
+			return false, mongoerr.New(mongoerr.CursorNotFound, "cursor id %d was killed", cur.id)
 		case <-c.ctx.Done():
-			return c.ctx.Err()
+			return false, c.ctx.Err()
 		case <-c.e.ctx.Done():
-			return mongoerr.New(mongoerr.InterruptedAtShutdown, "interrupted at shutdown")
+			return false, mongoerr.New(mongoerr.InterruptedAtShutdown, "interrupted at shutdown")
 		}
 	}
 }

@@ -187,3 +187,16 @@ func randomID() int64 {
 		}
 	}
 }
+
+// operations describes what is running, for $currentOp: the open cursors.
+func (e *Engine) operations() []bson.D {
+	e.cursors.mu.Lock()
+	defer e.cursors.mu.Unlock()
+	var out []bson.D
+	for _, c := range e.cursors.m {
+		out = append(out, bson.D{{Key: "type", Value: "idleCursor"}, {Key: "host", Value: e.host}, {Key: "ns", Value: c.ns},
+			{Key: "cursor", Value: bson.D{{Key: "cursorId", Value: c.id}, {Key: "createdDate", Value: c.opened}, {Key: "lastAccessDate", Value: bson.DateTime(c.used.Load())},
+				{Key: "tailable", Value: c.tailable}, {Key: "awaitData", Value: c.awaits}, {Key: "originatingCommand", Value: c.command}}}})
+	}
+	return out
+}

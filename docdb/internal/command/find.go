@@ -13,6 +13,7 @@ import (
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/plan"
+	"regent/docdb/internal/stage"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/value"
 )
@@ -122,12 +123,12 @@ func (c *call) findByID(ns string, coll *store.Collection, skip int64) (done boo
 	if d.Collation != nil {
 		return false, nil
 	}
-	var proj projector
+	var proj *projection
 	if p := c.doc("projection"); p != nil && len(p) > 5 {
 		if proj, err = c.projection(&query{}, p); err != nil {
 			return true, err
 		}
-		if proj != nil && proj.NeedsMatch() {
+		if proj != nil && proj.needsMatch() {
 			return false, nil
 		}
 	}
@@ -142,7 +143,7 @@ func (c *call) findByID(ns string, coll *store.Collection, skip int64) (done boo
 		case e == nil:
 			doc := bson.Raw(v)
 			if proj != nil {
-				if doc, err = proj.Apply(doc); err != nil {
+				if doc, err = proj.apply(doc, -1); err != nil {
 					closer.Close()
 					return true, err
 				}
@@ -181,6 +182,7 @@ type query struct {
 	collation    bson.Raw // nil: simple
 	comparer     value.StringComparer
 	scope        *expr.Scope
+	let          []stage.Variable
 	exprOpts     expr.Options
 	hint         bson.RawValue
 	sort         bson.Raw
@@ -208,12 +210,12 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 	q.exprOpts = expr.Options{Collation: q.comparer, Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
 	q.scope = expr.NewScope(q.exprOpts)
 	if let != nil {
-		vars, err := evaluateLet(let, q.exprOpts)
-		if err != nil {
+		var err error
+		if q.let, err = stage.EvaluateLet(let, q.exprOpts); err != nil {
 			return nil, err
 		}
-		for _, v := range vars {
-			q.scope = q.scope.Fix(v.name, v.value)
+		for _, v := range q.let {
+			q.scope = q.scope.Fix(v.Name, v.Value)
 		}
 	}
 	var err error
@@ -457,11 +459,14 @@ func (c *call) view(coll *store.Collection) (d *store.Def, v store.View, at uint
 		}
 		return d, tx, tx.Start, func() {}, nil
 	}
+	if c.fixed != nil {
+		return coll.Def(), c.fixed, c.fixedAt, func() {}, nil
+	}
 	if c.readLevel == "snapshot" && c.sess != nil {
 		return c.sessionView(coll)
 	}
 	d, snap := coll.Read()
-	return d, snap, c.e.st.Applied(), func() { snap.Close() }, nil
+	return d, snap, 0, func() { snap.Close() }, nil
 }
 
 // sessionView reads at the session's snapshot, which the first read with level snapshot takes.
@@ -470,16 +475,17 @@ func (c *call) sessionView(coll *store.Collection) (*store.Def, store.View, uint
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.snap == nil || c.atTime == 0 {
-		if s.snap != nil {
-			s.snap.view.Close()
-		}
+		s.snap.release()
 		view, at := c.e.st.SnapshotAt()
 		s.snap = &sessionSnapshot{at: at, view: view}
+		s.snap.refs.Store(1)
 	}
 	if c.atTime != 0 && c.atTime != s.snap.at || coll.Changed() > s.snap.at {
 		return nil, nil, 0, nil, mongoerr.New(mongoerr.SnapshotUnavailable, "Read timestamp is not available; a session keeps the snapshot of its last read only")
 	}
-	return coll.Def(), s.snap.view, s.snap.at, func() {}, nil
+	snap := s.snap
+	snap.refs.Add(1)
+	return coll.Def(), snap.view, snap.at, snap.release, nil
 }
 
 // filtered is a scan's documents that match.
@@ -537,7 +543,7 @@ func (s *skipping) Close() error { return s.src.Close() }
 // projected applies a projection.
 type projected struct {
 	src stream
-	p   projector
+	p   *projection
 }
 
 func (p *projected) Next(ctx context.Context) (bson.Raw, error) {
@@ -545,7 +551,7 @@ func (p *projected) Next(ctx context.Context) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.p.Apply(d)
+	return p.p.of(p.src, d)
 }
 
 func (p *projected) Close() error { return p.src.Close() }

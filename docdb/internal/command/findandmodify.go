@@ -70,7 +70,7 @@ func findAndModify(c *call) error {
 		} else {
 			if proj != nil {
 				var err error
-				if shown, err = proj.Apply(shown); err != nil {
+				if shown, err = proj.apply(shown, pos); err != nil {
 					return err
 				}
 			}
@@ -87,7 +87,7 @@ func findAndModify(c *call) error {
 		c.e.ops.delete.Add(1)
 		found := false
 		if coll != nil {
-			q.wantPosition = proj != nil && proj.NeedsMatch()
+			q.wantPosition = proj != nil && proj.needsMatch()
 			found, err = c.withOne(ctx, coll, q, false, func(u *store.Unit, t target) error {
 				if err := u.Delete(t.id, t.doc); err != nil {
 					return err

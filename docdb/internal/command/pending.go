@@ -5,7 +5,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"regent/docdb/internal/expr"
 	"regent/docdb/internal/keys"
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
@@ -16,36 +15,6 @@ import (
 func notYet(what string) error {
 	return mongoerr.New(mongoerr.NotImplemented, "docdb does not implement %s", what)
 }
-
-type projector interface {
-	Apply(doc bson.Raw) (bson.Raw, error)
-	NeedsMatch() bool
-}
-
-func (c *call) projection(q *query, p bson.Raw) (projector, error) {
-	if len(p) <= 5 {
-		return nil, nil
-	}
-	return nil, notYet("projections")
-}
-
-func (c *call) sortStream(src stream, q *query, limit int64) stream {
-	return &failing{src, notYet("sort without an index")}
-}
-
-type failing struct {
-	src stream
-	err error
-}
-
-func (f *failing) Next(context.Context) (bson.Raw, error) { return nil, f.err }
-func (f *failing) Close() error                           { return f.src.Close() }
-
-func (c *call) pipelineUpdate(q *query, constants bson.Raw) func(bson.RawValue) (func(bson.Raw) (bson.Raw, error), error) {
-	return nil
-}
-
-func describeUpdate(before, after bson.Raw) bson.Raw { return emptyDoc }
 
 func fullCollation(spec bson.Raw) (value.StringComparer, bson.Raw, error) {
 	if simpleCollation(spec) {
@@ -64,15 +33,6 @@ func comparer(spec bson.Raw) (keyedComparer, error) {
 		return nil, nil
 	}
 	return nil, notYet("collation")
-}
-
-func exprPredicate(e expr.Expr) func(bson.Raw) (bool, error) {
-	return func(doc bson.Raw) (bool, error) {
-		env := expr.NewEnv(context.Background())
-		env.Reset(doc)
-		v, err := e.Eval(env)
-		return err == nil && value.Truthy(v), err
-	}
 }
 
 func compileSchema(schema bson.Raw) (func(bson.Raw) (bool, error), error) {
@@ -104,49 +64,6 @@ func (c *call) openSpecial(ctx context.Context, coll *store.Collection, d *store
 	return nil, notYet("this search")
 }
 
-type letVar struct {
-	name  string
-	value bson.RawValue
-}
-
-func evaluateLet(let bson.Raw, opts expr.Options) ([]letVar, error) {
-	var out []letVar
-	scope := expr.NewScope(opts)
-	it := value.Over(let)
-	for it.Next() {
-		e, err := expr.Compile(value.Clone(it.Value()), scope)
-		if err != nil {
-			return nil, err
-		}
-		env := expr.NewEnv(context.Background())
-		env.Reset(emptyDoc)
-		v, err := e.Eval(env)
-		if err != nil {
-			return nil, err
-		}
-		n := string(append([]byte(nil), it.Key()...))
-		out = append(out, letVar{n, value.Clone(v)})
-		scope = scope.Fix(n, value.Clone(v))
-	}
-	return out, nil
-}
-
-func (c *call) findView(coll *store.Collection, skip, limit, batch int64, single bool) error {
-	return notYet("views")
-}
-func (c *call) countView(coll *store.Collection, skip, limit int64) error { return notYet("views") }
-func (c *call) distinctView(ctx context.Context, coll *store.Collection) (stream, *query, error) {
-	return nil, nil, notYet("views")
-}
-func (c *call) checkView(name, on string, pipeline bson.RawValue) error { return notYet("views") }
-
-func (c *call) findTailable(ctx context.Context, ns string, coll *store.Collection, q *query, p projector, skip, limit, batch int64, awaits bool) error {
-	return notYet("tailable cursors")
-}
-
-func aggregate(c *call) error { return notYet("aggregate") }
-func explain(c *call) error   { return notYet("explain") }
-
 func cursorBatchSize(d bson.Raw) (int64, error) {
 	it := value.Over(d)
 	n := int64(defaultBatch)
@@ -169,7 +86,7 @@ func cursorBatchSize(d bson.Raw) (int64, error) {
 	return n, nil
 }
 
-type changeStream struct{ later error }
-
-func (s *changeStream) interrupt()           {}
-func (s *changeStream) appendResume(c *call) {}
+// metaOf gives a stream's metadata about its last document.
+func metaOf(src stream) func(string) bson.RawValue {
+	return func(name string) bson.RawValue { return bson.RawValue{} }
+}

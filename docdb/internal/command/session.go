@@ -40,6 +40,13 @@ type session struct {
 type sessionSnapshot struct {
 	at   uint64
 	view *store.SnapshotView
+	refs atomic.Int32 // the session's and those of open cursors
+}
+
+func (s *sessionSnapshot) release() {
+	if s != nil && s.refs.Add(-1) == 0 {
+		s.view.Close()
+	}
 }
 
 func (s *sessions) init(e *Engine) { s.e, s.m = e, map[string]*session{} }
@@ -179,10 +186,8 @@ func (ss *session) load(e *Engine) error {
 func (s *sessions) end(ss *session) {
 	ss.mu.Lock()
 	ss.endTransaction()
-	if ss.snap != nil {
-		ss.snap.view.Close()
-		ss.snap = nil
-	}
+	ss.snap.release()
+	ss.snap = nil
 	ss.dead = true
 	ss.mu.Unlock()
 	s.e.cursors.endSession(ss)

@@ -45,7 +45,7 @@ func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.R
 	n := *d
 	n.Indexes = append(append([]*Index(nil), d.Indexes...), added...)
 	b = s.db.NewBatch()
-	now := s.Applied()
+	now := s.Applied() + 1 // a snapshot of this time or later has the entries
 	for _, ix := range added {
 		ix.Built = now
 	}

@@ -6,6 +6,7 @@
 //	00 "version"                                    uint32 BE
 //	00 "ids"                                        uint32 BE: last collection or index id given out
 //	00 "counts"                                     uint64 BE: the time up to which the stored counts are true
+//	00 "trimmed"                                    uint64 BE: the oplog is complete from this time on
 //	01 [collection 4]                               BSON: catalogue entry (name, uuid, options, indexes)
 //	02 [collection 4][record 8]                     the document
 //	03 [index 4][fields' keys][record 8]            –          (index that is not unique)

@@ -22,6 +22,7 @@ var (
 	keyVersion = []byte("\x00version")
 	keyIDs     = []byte("\x00ids")
 	keyCounts  = []byte("\x00counts")
+	keyTrimmed = []byte("\x00trimmed")
 )
 
 const formatVersion = 1

@@ -14,9 +14,6 @@ func (s *Store) recover() error {
 	if err != nil {
 		return err
 	}
-	if it.First() {
-		s.oplogFirst.Store(binary.BigEndian.Uint64(it.Key()[1:]))
-	}
 	last := uint64(0)
 	if it.Last() {
 		last = binary.BigEndian.Uint64(it.Key()[1:])
@@ -50,8 +47,10 @@ func (s *Store) recover() error {
 	t := s.clock.reserve(1)
 	s.clock.applied.Store(t)
 	s.tail.visible.Store(t)
-	if s.oplogFirst.Load() == 0 {
-		s.oplogFirst.Store(t)
+	if v, err := getCopy(s.Present(), keyTrimmed, nil); err == nil {
+		s.oplogFirst.Store(binary.BigEndian.Uint64(v))
+	} else if !isNotFound(err) {
+		return err
 	}
 	o, err := s.Oplog(asOf, 1<<32-1, last)
 	if err != nil {
@@ -129,7 +128,8 @@ func (s *Store) background() {
 // TrimOplog removes the oldest part of the oplog, as far as it is beyond the bounds of age or size.
 func (s *Store) TrimOplog() error {
 	first, now := s.oplogFirst.Load(), s.Applied()
-	cut := first
+	cut := max(first, s.oplogOldest())
+	floor := cut
 	if old := uint64(s.opts.Now().Add(-s.opts.OplogAge).Unix()) << 32; old > cut {
 		cut = old
 	}
@@ -139,12 +139,29 @@ func (s *Store) TrimOplog() error {
 		cut += (now-cut)/16 + 1
 		used = s.DiskUsage(appendOplogKey(nil, cut, 0), []byte{spaceOplog + 1})
 	}
-	if cut <= first {
+	if cut <= floor {
 		return nil
 	}
 	if err := s.saveCounts(false); err != nil {
 		return err
 	}
 	s.oplogFirst.Store(cut)
-	return s.db.DeleteRange(lower, appendOplogKey(nil, cut, 0), pebble.NoSync)
+	b := s.db.NewBatch()
+	defer b.Close()
+	b.Set(keyTrimmed, binary.BigEndian.AppendUint64(nil, cut), nil)
+	b.DeleteRange(lower, appendOplogKey(nil, cut, 0), nil)
+	return b.Commit(pebble.NoSync)
+}
+
+// oplogOldest is the time of the oldest entry there is.
+func (s *Store) oplogOldest() uint64 {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceOplog}, UpperBound: []byte{spaceOplog + 1}})
+	if err != nil {
+		return 0
+	}
+	defer it.Close()
+	if !it.First() {
+		return 0
+	}
+	return binary.BigEndian.Uint64(it.Key()[1:])
 }

@@ -1,0 +1,84 @@
+package command
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/expr"
+	"regent/docdb/internal/project"
+	"regent/docdb/internal/update"
+	"regent/docdb/internal/value"
+)
+
+// projection is a find's projection with the query that positional forms refer to.
+type projection struct {
+	p *project.Projection
+	q *query
+}
+
+// projection compiles a projection; nil for none.
+func (c *call) projection(q *query, spec bson.Raw) (*projection, error) {
+	if len(spec) <= 5 {
+		return nil, nil
+	}
+	if q.scope == nil {
+		t := c.e.st.Applied()
+		q.exprOpts = expr.Options{Collation: q.comparer, Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
+		q.scope = expr.NewScope(q.exprOpts)
+	}
+	p, err := project.Compile(spec, project.Options{
+		Match: matchOptions(q.comparer, q.scope, q.exprOpts),
+		Expr: func(v bson.RawValue) (func(bson.Raw) (bson.RawValue, error), error) {
+			e, err := expr.Compile(value.Clone(v), q.scope)
+			if err != nil {
+				return nil, err
+			}
+			return exprValue(e), nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &projection{p, q}, nil
+}
+
+// needsMatch reports whether the projection depends on how the document matched, or on metadata.
+func (p *projection) needsMatch() bool { return p.p.NeedsPosition() || len(p.p.Metas()) > 0 }
+
+// apply projects a document; position is that of the matched element when it is known.
+func (p *projection) apply(doc bson.Raw, position int) (bson.Raw, error) {
+	return p.with(doc, position, nil)
+}
+
+func (p *projection) with(doc bson.Raw, position int, meta func(string) bson.RawValue) (bson.Raw, error) {
+	if p.p.NeedsPosition() && position < 0 && p.q.m != nil {
+		_, pos, err := p.q.m.MatchPosition(doc)
+		if err != nil {
+			return nil, err
+		}
+		position = pos
+	}
+	return p.p.Apply(doc, project.Context{Position: position, Meta: meta})
+}
+
+// of projects the document that a stream gave last, with the stream's metadata.
+func (p *projection) of(src stream, doc bson.Raw) (bson.Raw, error) {
+	if len(p.p.Metas()) == 0 {
+		return p.with(doc, -1, nil)
+	}
+	return p.with(doc, -1, metaOf(src))
+}
+
+// describeUpdate is the updateDescription of a change event.
+func describeUpdate(before, after bson.Raw) bson.Raw {
+	updated, removed, truncated := update.Diff(before, after)
+	rem := make([]bson.RawValue, len(removed))
+	for i, r := range removed {
+		rem[i] = value.String(r)
+	}
+	cut := make([]bson.RawValue, len(truncated))
+	for i, t := range truncated {
+		cut[i] = value.Doc(value.DocOf(value.Field{Name: "field", Value: value.String(t.Field)}, value.Field{Name: "newSize", Value: value.Int32(int32(t.NewSize))}))
+	}
+	return value.DocOf(value.Field{Name: "updatedFields", Value: value.Doc(updated)}, value.Field{Name: "removedFields", Value: value.ArrayOf(rem)},
+		value.Field{Name: "truncatedArrays", Value: value.ArrayOf(cut)})
+}
