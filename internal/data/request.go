@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type request struct {
 
 	coll   *collection
 	access *rule.Access // nil for the system
+	trace  *rule.Trace  // for the log at debug level, else nil
 	query  rule.Query   // what rules add; zero for the system
 }
 
@@ -232,7 +234,10 @@ func (r *request) open(a *action) error {
 		if len(r.args.collation) > 0 || r.args.hint.Type != 0 {
 			return invalid("collation and hint are for system functions only")
 		}
-		r.access = n.Access(r.ctx, r.caller, s.cfg.Functions, nil)
+		if s.log.Enabled(r.ctx, slog.LevelDebug) {
+			r.trace = &rule.Trace{Max: 50}
+		}
+		r.access = n.Access(r.ctx, r.caller, s.cfg.Functions, r.trace)
 	}
 	var err error
 	if r.coll, err = s.collection(collectionKey{r.service, r.args.database, r.args.collection}); err != nil {

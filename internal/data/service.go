@@ -186,6 +186,9 @@ func (r *request) logOutcome(err error) {
 		if st.Roles != nil {
 			attrs = append(attrs, "roles", st.Roles)
 		}
+		if r.trace != nil {
+			attrs = append(attrs, "explanation", r.trace.String())
+		}
 	}
 	if err != nil {
 		attrs = append(attrs, "error", err)

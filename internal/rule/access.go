@@ -422,6 +422,15 @@ func (a *Access) Validate(before, after bson.Raw) error {
 	return a.ns.schema.Validate(&a.env, before, after)
 }
 
+// FilterNames are the names of the namespace's filters.
+func (n *Namespace) FilterNames() []string {
+	out := make([]string, len(n.filters))
+	for i, f := range n.filters {
+		out[i] = f.name
+	}
+	return out
+}
+
 // Namespace gives what governs the access.
 func (a *Access) Namespace() *Namespace { return a.ns }
 

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/internal/app"
+	"regent/internal/ejson"
 )
 
 // source is where an expansion takes its value from.
@@ -372,9 +373,12 @@ func describeValue(v bson.RawValue) string {
 	if isMissing(v) {
 		return "nothing"
 	}
-	s := v.String()
-	if len(s) > 200 {
-		s = s[:200] + "…"
+	text, err := ejson.AppendRelaxed(nil, v)
+	if err != nil {
+		return v.Type.String()
 	}
-	return s
+	if len(text) > 200 {
+		return strings.ToValidUTF8(string(text[:200]), "") + "…"
+	}
+	return string(text)
 }

@@ -72,8 +72,10 @@ func (r *role) readMode(e *Env) (readMode, error) {
 		}
 	}
 	if r.read != nil {
+		e.note("read is defined and false, and write is not true: the document is denied")
 		return readNothing, nil
 	}
+	e.note("neither read nor write decides: field by field")
 	return readFields, nil
 }
 

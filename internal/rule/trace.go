@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -10,53 +11,66 @@ import (
 // same code path that decides: what the trace says is what happened.
 type Trace struct {
 	Steps []Step
+
+	// Max bounds the steps, as documents may have any number of fields; 0: 2,000.
+	Max int
+
 	depth int
 }
 
 // Step is one statement of a Trace.
 type Step struct {
-	Depth int    // how far it is indented below the statement it explains
-	Text  string // e.g. role "owner": apply_when is true
+	Depth int    `json:"depth"` // how far it is indented below the statement it explains
+	Text  string `json:"text"`  // e.g. role "owner": apply_when is true
 }
 
-// maxSteps bounds a trace; documents may have any number of fields.
-const maxSteps = 2000
-
-func (t *Trace) add(text string) {
-	if len(t.Steps) == maxSteps {
-		text = fmt.Sprintf("… more than %d steps", maxSteps)
+// String is the trace line by line, indented.
+func (t *Trace) String() string {
+	var b strings.Builder
+	for _, s := range t.Steps {
+		b.WriteString(strings.Repeat("  ", s.Depth))
+		b.WriteString(s.Text)
+		b.WriteByte('\n')
 	}
-	if len(t.Steps) <= maxSteps {
-		t.Steps = append(t.Steps, Step{t.depth, text})
+	return b.String()
+}
+
+// Add appends a statement.
+func (t *Trace) Add(format string, args ...any) { t.add(t.depth, fmt.Sprintf(format, args...)) }
+
+func (t *Trace) add(depth int, text string) {
+	most := t.Max
+	if most == 0 {
+		most = 2000
+	}
+	if len(t.Steps) == most {
+		text = fmt.Sprintf("… more than %d steps", most)
+	}
+	if len(t.Steps) <= most {
+		t.Steps = append(t.Steps, Step{depth, text})
 	}
 }
 
 func (e *Env) note(format string, args ...any) {
 	if e.trace != nil {
-		e.trace.add(fmt.Sprintf(format, args...))
-	}
-}
-
-func (e *Env) indent(by int) {
-	if e.trace != nil {
-		e.trace.depth += by
+		e.trace.Add(format, args...)
 	}
 }
 
 func (e *Env) notePermission(name string, x *Expr, ok bool) {
 	if e.trace != nil {
-		e.trace.add(fmt.Sprintf("%s is %t: %s", name, ok, x))
+		e.trace.Add("%s is %t: %s", name, ok, x)
 	}
 }
 
 func (e *Env) noteField(name, what string, ok bool, by string) {
 	if e.trace != nil {
-		e.trace.add(fmt.Sprintf("field %s: %s is %t by %s", name, what, ok, by))
+		e.trace.add(e.trace.depth+1, fmt.Sprintf("field %s: %s is %t by %s", name, what, ok, by))
 	}
 }
 
 func (e *Env) noteCondition(c *condition, right bson.RawValue, ok bool) {
 	if e.trace != nil {
-		e.trace.add(fmt.Sprintf("  %s %s %s: %t (%s is %s)", c.left, operatorNames[c.op], describeValue(right), ok, c.left, describeValue(c.left.value(e))))
+		e.trace.add(e.trace.depth+1, fmt.Sprintf("%s %s %s is %t: %s is %s", c.left, operatorNames[c.op], describeValue(right), ok, c.left, describeValue(c.left.value(e))))
 	}
 }
