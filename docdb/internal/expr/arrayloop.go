@@ -204,7 +204,9 @@ func (r *reduce) Eval(env *Env) (bson.RawValue, error) {
 	if err != nil {
 		return acc, err
 	}
-	for it := Each(in.Value); ; {
+	held := env.used
+	n := 0
+	for it := Each(in.Value); ; n++ {
 		_, v, ok := it.Next()
 		if !ok {
 			return acc, nil
@@ -216,6 +218,11 @@ func (r *reduce) Eval(env *Env) (bson.RawValue, error) {
 		env.Bind(r.value, acc)
 		if acc, err = r.in.Eval(env); err != nil {
 			return acc, err
+		}
+		// What the turns before have built is garbage but for the value; and a value that nests deeper with each turn is no document.
+		env.used = held + len(acc.Value)
+		if n&0x3f == 0x3f && (acc.Type == bson.TypeEmbeddedDocument || acc.Type == bson.TypeArray) && value.Depth(acc.Value) > MaxDepth {
+			return Null, mongoerr.New(mongoerr.Overflow, "$reduce built a value that nests deeper than %d levels", MaxDepth)
 		}
 	}
 }

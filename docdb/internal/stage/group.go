@@ -111,7 +111,8 @@ type grouping struct {
 	index  map[string]int
 	groups []groupState
 	key    []byte
-	bytes  int
+	bytes  int // held by groups
+	held   int // of that, by accumulators' values, which cannot be spilled
 	full   bool
 	level  int
 	files  []*spillFile // being written
@@ -165,7 +166,7 @@ func (s *grouping) reset() {
 	s.src = &spilled{p.f}
 	s.level = p.level
 	s.seed = maphash.MakeSeed()
-	s.index, s.groups, s.bytes, s.full, s.at, s.ready = nil, nil, 0, false, 0, false
+	s.index, s.groups, s.bytes, s.held, s.full, s.at, s.ready = nil, nil, 0, 0, false, 0, false
 }
 
 // spilled reads a file as a source.
@@ -218,6 +219,7 @@ func (s *grouping) gather(ctx context.Context) error {
 				return err
 			}
 			s.bytes += a.Held() - before
+			s.held += a.Held() - before
 		}
 		if s.bytes > limit && !s.full {
 			if !s.r.env.AllowDiskUse {
@@ -225,7 +227,7 @@ func (s *grouping) gather(ctx context.Context) error {
 			}
 			s.full = true
 		}
-		if s.bytes > 8*limit {
+		if s.held > 8*limit {
 			return mongoerr.New(mongoerr.ExceededMemoryLimit, "the accumulated values of $group need more than %d bytes of memory and cannot be spilled to disk", 8*limit)
 		}
 	}

@@ -9,10 +9,14 @@ import (
 
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/value"
 )
 
 // MaxDocumentBytes bounds a document that leaves a pipeline: 16 MiB and 16 KiB, as MongoDB has it. The error is 10334.
 const MaxDocumentBytes = 16<<20 + 16<<10
+
+// MaxDepth bounds how deeply a document that leaves a pipeline nests; the error is 15 Overflow.
+const MaxDepth = 200
 
 // Iter is a stream of documents. Next returns io.EOF at the end. A document is valid until the following Next or Close.
 type Iter interface {
@@ -68,6 +72,7 @@ type output struct {
 	src  source
 	meta *expr.Meta
 	done error
+	deep bool // the pipeline is long enough to nest documents too deeply
 }
 
 // Next implements Iter.
@@ -85,6 +90,10 @@ func (o *output) Next(ctx context.Context) (bson.Raw, error) {
 			o.done = io.EOF
 		}
 		return nil, err
+	}
+	if o.deep && value.Depth(r.doc) > MaxDepth {
+		o.done = mongoerr.New(mongoerr.Overflow, "a document of the pipeline nests deeper than %d levels", MaxDepth)
+		return nil, o.done
 	}
 	o.meta = r.meta
 	return r.doc, nil

@@ -74,7 +74,7 @@ func (s *sorted) close() error {
 	return s.src.close()
 }
 
-// MaxRuns bounds the sorted runs that are merged at once; more are merged into one first.
+// maxRuns bounds the sorted runs that are merged at once; more are merged into one first.
 const maxRuns = 64
 
 // sorter orders rows by keys; equal rows keep their order. It holds up to the limit of memory, then writes sorted runs to disk and
@@ -91,6 +91,8 @@ type sorter struct {
 	arena []byte
 	runs  []*spillFile
 	heap  bool // rows is a heap with the row to give up first
+
+	scratch []bson.RawValue
 }
 
 type sortRow struct {
@@ -132,20 +134,21 @@ func (s *sorter) add(r row) error {
 	if s.top > 0 && s.heap && len(s.rows) == s.top {
 		// Look at the keys before anything is copied: most rows do not make it.
 		s.ev.ResetMeta(r.doc, r.meta)
-		keys, err := s.keys.Of(s.ev, nil)
-		if err != nil {
+		var err error
+		if s.scratch, err = s.keys.Of(s.ev, s.scratch[:0]); err != nil {
 			return err
 		}
-		cand := sortRow{keys: keys, seq: s.seq}
-		if !s.less(&cand, &s.rows[0]) {
+		cand := sortRow{keys: s.scratch, seq: s.seq}
+		worst := &s.rows[0]
+		if !s.less(&cand, worst) {
 			return nil
 		}
-		s.bytes -= s.rows[0].size()
-		kept, err := s.row(row{slices.Clone(r.doc), r.meta})
-		if err != nil {
+		// The row that goes gives its space to the one that comes.
+		s.bytes -= worst.size()
+		kept := row{append(worst.row.doc[:0], r.doc...), r.meta}
+		if *worst, err = s.row(kept, worst.keys[:0]); err != nil {
 			return err
 		}
-		s.rows[0] = kept
 		heap.Fix((*topHeap)(s), 0)
 		return s.watch()
 	}
@@ -153,7 +156,7 @@ func (s *sorter) add(r row) error {
 	if s.top > 0 {
 		kept.doc = slices.Clone(r.doc)
 	}
-	sr, err := s.row(kept)
+	sr, err := s.row(kept, make([]bson.RawValue, 0, s.keys.Len()))
 	if err != nil {
 		return err
 	}
@@ -165,11 +168,11 @@ func (s *sorter) add(r row) error {
 	return s.watch()
 }
 
-// row computes the keys of a row whose document is kept already.
-func (s *sorter) row(r row) (sortRow, error) {
+// row computes the keys of a row whose document is kept already, into dst.
+func (s *sorter) row(r row, dst []bson.RawValue) (sortRow, error) {
 	r.meta = cloneMeta(r.meta)
 	s.ev.ResetMeta(r.doc, r.meta)
-	keys, err := s.keys.Of(s.ev, make([]bson.RawValue, 0, s.keys.Len()))
+	keys, err := s.keys.Of(s.ev, dst)
 	sr := sortRow{keys, r, s.seq}
 	s.bytes += sr.size()
 	return sr, err

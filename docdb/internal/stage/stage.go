@@ -267,7 +267,7 @@ func (p *Pipeline) Run(ctx context.Context, src Iter) Iter {
 		src.Close()
 		return &output{src: failed{err}}
 	}
-	return &output{src: s}
+	return &output{src: s, deep: len(p.nodes) > 20}
 }
 
 // start chains the stages.
