@@ -326,11 +326,14 @@ func (cmd *Command) find(name string) int {
 	return -1
 }
 
-// arg gives an argument; a zero value when it is absent.
+// arg gives an argument; a zero value when it is absent, or when the command has none of that name.
 func (c *call) arg(name string) bson.RawValue {
+	if c.cmd == nil {
+		return bson.RawValue{}
+	}
 	i := c.cmd.find(name)
 	if i < 0 {
-		panic("command " + c.cmd.Name + " has no argument " + name)
+		return bson.RawValue{}
 	}
 	return c.args[i]
 }

@@ -64,7 +64,7 @@ func (c *call) sortStream(src stream, q *query, limit int64) stream {
 		stages = append(stages, value.DocOf(value.Field{Name: "$limit", Value: value.Int64(limit)}))
 	}
 	env := c.stageEnv(q, "x")
-	if v := c.flagArg("allowDiskUse"); v.Type != 0 {
+	if v := c.arg("allowDiskUse"); v.Type != 0 {
 		env.AllowDiskUse = value.Truthy(v)
 	}
 	p, err := stage.Compile(stages, env)
@@ -72,14 +72,6 @@ func (c *call) sortStream(src stream, q *query, limit int64) stream {
 		return &failing{src, err}
 	}
 	return p.Run(context.Background(), src)
-}
-
-// flagArg is arg for an argument that not every command has.
-func (c *call) flagArg(name string) bson.RawValue {
-	if c.cmd == nil || c.cmd.find(name) < 0 {
-		return bson.RawValue{}
-	}
-	return c.arg(name)
 }
 
 // failing is a stream that could not start.
