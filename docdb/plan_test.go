@@ -35,6 +35,14 @@ func anyOf(t *rapid.T, depth int) any {
 func fields(t *rapid.T, depth int) bson.D {
 	d := bson.D{}
 	for _, k := range []string{"a", "b", "c"} {
+		if depth > 1 && k == "a" && rapid.IntRange(0, 1).Draw(t, "elements") == 0 {
+			a := bson.A{}
+			for i := rapid.IntRange(1, 3).Draw(t, "len"); i > 0; i-- {
+				a = append(a, bson.D{{Key: "b", Value: scalar(t)}, {Key: "c", Value: scalar(t)}})
+			}
+			d = append(d, bson.E{Key: k, Value: a})
+			continue
+		}
 		if rapid.IntRange(0, 3).Draw(t, "has") > 0 {
 			d = append(d, bson.E{Key: k, Value: anyOf(t, depth)})
 		}
@@ -83,6 +91,9 @@ func condition(t *rapid.T) any {
 func filter(t *rapid.T, depth int) bson.D {
 	f := bson.D{}
 	seen := map[string]bool{}
+	if depth > 0 && rapid.IntRange(0, 4).Draw(t, "pair") == 0 {
+		return bson.D{{Key: "a.b", Value: scalar(t)}, {Key: "a.c", Value: scalar(t)}}
+	}
 	for i := rapid.IntRange(1, 3).Draw(t, "conds"); i > 0; i-- {
 		if depth > 0 && rapid.IntRange(0, 5).Draw(t, "logical") == 0 {
 			op := rapid.SampledFrom([]string{"$or", "$and", "$nor"}).Draw(t, "lop")
