@@ -75,6 +75,7 @@ func add(fields bson.D, key string, value any) bson.D {
 		if v == 0 {
 			return fields
 		}
+		value = int(v) // an int32 on the wire if it fits, as realm-web sends it
 	}
 	return append(fields, bson.E{Key: key, Value: value})
 }

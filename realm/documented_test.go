@@ -84,12 +84,19 @@ func checkDocumented(t *testing.T, dir string) {
 				default:
 					continue
 				}
+				// A comment also covers the lines right below its field.
+				covered := -1
 				for _, f := range fields.List {
+					line := set.Position(f.Pos()).Line
+					documented := f.Doc.Text() != "" || f.Comment.Text() != "" || line == covered
 					for _, name := range f.Names {
 						checked++
-						if name.IsExported() && f.Doc.Text() == "" && f.Comment.Text() == "" {
+						if name.IsExported() && !documented {
 							missing(name.Pos(), typ.Name+"."+name.Name)
 						}
+					}
+					if covered = -1; documented && f.Comment.Text() == "" {
+						covered = set.Position(f.End()).Line + 1
 					}
 				}
 			}

@@ -1,0 +1,1 @@
+exports = function (value) { return value; };

@@ -1,0 +1,1 @@
+exports = function () { throw new Error("this always fails"); };

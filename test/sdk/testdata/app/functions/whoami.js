@@ -1,0 +1,1 @@
+exports = function () { return { id: context.user.id, type: context.user.type, custom: context.user.custom_data }; };
