@@ -250,7 +250,12 @@ var seedMembers = []struct {
 		}
 		push = f.user.Push("gcm")
 		for range 2 {
-			if err := push.Register(f.ctx, "token"); err != nil {
+			err := push.Register(f.ctx, "token")
+			var e *realm.Error
+			if errors.As(err, &e) && e.Message == "service not found: 'gcm'" {
+				return nil // what a server without push says (client-api.md §1.20)
+			}
+			if err != nil {
 				return err
 			}
 		}
