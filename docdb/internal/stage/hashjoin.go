@@ -127,7 +127,7 @@ func (s *looking) probe(ctx context.Context, keys, vars []bson.RawValue) (source
 		if s.l.filter != nil {
 			filter = value.DocOf(value.Field{Name: "$and", Value: value.ArrayOf([]bson.RawValue{value.Doc(s.l.filter), value.Doc(filter)})})
 		}
-		return s.l.from.run(ctx, filter, vars)
+		return s.l.from.run(s.r.ctx, filter, vars)
 	}
 	var hits []int32
 	coll := s.r.env.collation()
@@ -143,7 +143,7 @@ func (s *looking) probe(ctx context.Context, keys, vars []bson.RawValue) (source
 		slices.Sort(hits)
 		hits = slices.Compact(hits)
 	}
-	return s.l.from.pipe.start(&run{ctx: ctx, env: s.l.from.env, vars: vars}, &hitSource{s.table.docs, hits})
+	return s.l.from.pipe.start(&run{ctx: s.r.ctx, env: s.l.from.env, vars: vars}, &hitSource{s.table.docs, hits})
 }
 
 type hitSource struct {

@@ -72,6 +72,7 @@ type output struct {
 	src  source
 	meta *expr.Meta
 	done error
+	live *liveContext
 	deep bool // the pipeline is long enough to nest documents too deeply
 }
 
@@ -80,6 +81,7 @@ func (o *output) Next(ctx context.Context) (bson.Raw, error) {
 	if o.done != nil {
 		return nil, o.done
 	}
+	o.live.Context = ctx
 	r, err := o.src.next(ctx)
 	if err == nil && len(r.doc) > MaxDocumentBytes {
 		err = mongoerr.New(mongoerr.BSONObjectTooLarge, "BSONObj size: %d (0x%X) is invalid. Size must be between 0 and %d(16MB)", len(r.doc), len(r.doc), MaxDocumentBytes)

@@ -197,7 +197,7 @@ func (l *lookup) deps(d *expr.Deps) bool {
 }
 
 func (l *lookup) open(r *run, src source) (source, error) {
-	s := &looking{l: l, r: r, src: src, env: r.expressions(), ctx: r.ctx}
+	s := &looking{l: l, r: r, src: src, env: r.expressions()}
 	if l.from.pipe.NeedsSource() {
 		if err := l.from.resolve(r.ctx); err != nil {
 			return nil, err
@@ -214,7 +214,6 @@ type looking struct {
 	r   *run
 	src source
 	env *expr.Env
-	ctx context.Context
 	buf []byte
 	arr []byte
 
@@ -348,7 +347,7 @@ func (s *looking) matches(ctx context.Context, r row) (source, error) {
 	default:
 		filter = value.DocOf(value.Field{Name: "$and", Value: value.ArrayOf(conds)})
 	}
-	return s.l.from.run(ctx, filter, vars)
+	return s.l.from.run(s.r.ctx, filter, vars)
 }
 
 // localKeys are the values of the local field: an array's elements, null for a missing field.

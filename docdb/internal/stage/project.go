@@ -132,6 +132,9 @@ func (p *treeParser) decide(path string, v bson.RawValue) error {
 
 // place finds the leaf for a dotted path, making the nodes above it.
 func (p *treeParser) place(path string) (*field, error) {
+	if strings.HasSuffix(path, ".$") && p.stage == "$project" {
+		return nil, mongoerr.New(31324, "Cannot use positional projection in aggregation projection")
+	}
 	if path != "" && path[0] == '$' {
 		return nil, mongoerr.New(16410, "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
 	}

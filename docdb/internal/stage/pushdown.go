@@ -53,7 +53,8 @@ func (p *Pipeline) Pushdown() Pushdown {
 		out.Match = value.DocOf(value.Field{Name: "$and", Value: value.ArrayOf(filters)})
 	}
 	if len(nodes) > 0 {
-		if s, ok := nodes[0].(*sorting); ok {
+		// An order by metadata stays: it is known here only.
+		if s, ok := nodes[0].(*sorting); ok && !s.meta() {
 			out.Sort = s.spec
 			nodes = nodes[1:]
 		}

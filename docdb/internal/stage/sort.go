@@ -35,6 +35,13 @@ func (s *sorting) open(r *run, src source) (source, error) {
 	return &sorted{src: src, sorter: newSorter(r, "$sort", s.keys, s.top)}, nil
 }
 
+// meta reports whether the order is by metadata in part.
+func (s *sorting) meta() bool {
+	var d expr.Deps
+	s.keys.Deps(&d)
+	return len(d.Meta) > 0
+}
+
 func (s *sorting) deps(d *expr.Deps) bool {
 	s.keys.Deps(d)
 	return false

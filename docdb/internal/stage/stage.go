@@ -28,6 +28,10 @@ type node interface {
 	deps(d *expr.Deps) bool
 }
 
+// liveContext is the context of the call to Next that is going on. What a stage opens may outlive the call that it was opened in, as
+// a cursor's batches come with a context each.
+type liveContext struct{ context.Context }
+
 // run is one execution of a pipeline.
 type run struct {
 	ctx  context.Context
@@ -262,12 +266,13 @@ func (c *compiler) placed(d *definition, i, n int) error {
 
 // Run runs the pipeline over src, which it closes at the end. An error of a stage's start comes from the first Next.
 func (p *Pipeline) Run(ctx context.Context, src Iter) Iter {
-	s, err := p.start(&run{ctx: ctx, env: p.env, vars: p.vars}, newInput(src))
+	live := &liveContext{ctx}
+	s, err := p.start(&run{ctx: live, env: p.env, vars: p.vars}, newInput(src))
 	if err != nil {
 		src.Close()
-		return &output{src: failed{err}}
+		return &output{src: failed{err}, live: live}
 	}
-	return &output{src: s, deep: len(p.nodes) > 20}
+	return &output{src: s, deep: len(p.nodes) > 20, live: live}
 }
 
 // start chains the stages.

@@ -87,7 +87,7 @@ func (s *joined) next(ctx context.Context) (row, error) {
 				}
 			}
 		}
-		if s.other, err = s.u.from.run(ctx, filter, s.r.vars); err != nil {
+		if s.other, err = s.u.from.run(s.r.ctx, filter, s.r.vars); err != nil {
 			return row{}, err
 		}
 	}
