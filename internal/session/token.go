@@ -266,7 +266,14 @@ func (s *Service) verify(ctx context.Context, app bson.ObjectID, token string) (
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithoutClaimsValidation())
 	var broken error
 	_, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		if c.DomainID != app.Hex() {
+		switch c.DomainID {
+		case app.Hex():
+		case "":
+			// Not one of ours at all: `unauthorized` makes realm-web refresh and
+			// try again (client-api.md §1.13).
+			broken = errUnauthorized
+			return nil, broken
+		default:
 			broken = errWrongApp
 			return nil, broken
 		}

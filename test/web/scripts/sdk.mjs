@@ -97,7 +97,7 @@ await step("link the anonymous user", async () => {
   ada = await app.logIn(Credentials.emailPassword(email, password));
   assert.equal(ada.id, anon.id);
   await app.emailPasswordAuth.registerUser({ email: "x" + email, password });
-  await rejects(ada.linkCredentials(Credentials.emailPassword("x" + email, password)), 409, "linking a local-userpass identity is not allowed when one is already linked", "InternalServerError").catch((e) => console.log("note: " + e.message));
+  await rejects(ada.linkCredentials(Credentials.emailPassword("x" + email, password)), 409, "linking a local-userpass identity is not allowed when one is already linked", "InternalServerError");
 });
 
 await step("insert and find", async () => {
@@ -144,7 +144,7 @@ await step("aggregate", async () => {
   const items = itemsOf(ada);
   const [sum] = await items.aggregate([{ $group: { _id: "$done", n: { $sum: 1 } } }]);
   assert.deepEqual(sum, { _id: false, n: 2 });
-  await rejects(items.aggregate([{ $lookup: { from: "profiles", localField: "a", foreignField: "b", as: "c" } }]), 400, /\$lookup/, "MongoDBError").catch((e) => console.log("note: " + e.message));
+  await rejects(items.aggregate([{ $lookup: { from: "profiles", localField: "a", foreignField: "b", as: "c" } }]), 400, /\$lookup/, "MongoDBError");
 });
 
 await step("rules keep others out", async () => {
@@ -156,10 +156,10 @@ await step("rules keep others out", async () => {
   assert.equal(await items.count(), 0);
   assert.deepEqual(await items.updateMany({}, { $set: { text: "mine" } }), { matchedCount: 0, modifiedCount: 0 });
   assert.deepEqual(await items.deleteMany({}), { deletedCount: 0 });
-  await rejects(items.insertOne(item(ada, "forged")), 400, "insert not permitted", undefined).catch((e) => console.log("note: " + e.message));
+  await rejects(items.insertOne(item(ada, "forged")), 400, "insert not permitted", "NoMatchingRuleFound");
   await rejects(bob.mongoClient("mongodb-atlas").db("todo").collection("secrets").find(), 403, /no rule exists for namespace 'todo.secrets'/, "NoMatchingRuleFound");
   await rejects(bob.mongoClient("nope").db("todo").collection("items").find(), 404, "service not found: 'nope'", "ServiceNotFound");
-  await rejects(itemsOf(ada).updateOne({ text: "two" }, { $set: { owner_id: bob.id } }), 400, /./, "SchemaValidationFailedWrite").catch((e) => console.log("note: " + e.message));
+  await rejects(itemsOf(ada).updateOne({ text: "two" }, { $set: { owner_id: bob.id } }), 400, "update not permitted", "NoMatchingRuleFound");
 });
 
 await step("functions", async () => {
