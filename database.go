@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func openDeployments(ctx context.Context, c *Config) (_ *deployments, err error)
 	}()
 	for _, spec := range c.MongoDB {
 		name, uri := "", spec
-		if !strings.HasPrefix(spec, "mongodb://") && !strings.HasPrefix(spec, "mongodb+srv://") {
+		if !isURI(spec) {
 			var ok bool
 			if name, uri, ok = strings.Cut(spec, "="); !ok || name == "" {
 				return nil, fmt.Errorf("--mongodb %q: allowed are a URI (mongodb://…) and NAME=URI", spec)
@@ -95,6 +96,13 @@ func openDeployments(ctx context.Context, c *Config) (_ *deployments, err error)
 	}
 	return d, nil
 }
+
+func isURI(spec string) bool {
+	return strings.HasPrefix(spec, "mongodb://") || strings.HasPrefix(spec, "mongodb+srv://")
+}
+
+// replacesEmbedded says whether --mongodb names a deployment for everything.
+func replacesEmbedded(specs []string) bool { return slices.ContainsFunc(specs, isURI) }
 
 // client returns the deployment of a data source.
 func (d *deployments) client(dataSource string) *mongo.Client {

@@ -213,6 +213,13 @@ func start(ctx context.Context, c Config) (_ *Server, err error) {
 
 // openState opens the database and what Regent itself keeps in it.
 func (srv *Server) openState(ctx context.Context) (err error) {
+	file := srv.config.MasterKey
+	if file == "" {
+		if replacesEmbedded(srv.config.MongoDB) {
+			return errors.New("--mongodb needs --master-key FILE: every process that shares the deployment must have the same key (the file is made when it is missing)")
+		}
+		file = filepath.Join(srv.config.DataDir, "master.key")
+	}
 	if srv.deployments, err = openDeployments(ctx, &srv.config); err != nil {
 		return err
 	}
@@ -225,13 +232,6 @@ func (srv *Server) openState(ctx context.Context) (err error) {
 		if srv.mail, err = mail.NewSMTP(srv.config.SMTPURL, mail.SMTPOptions{From: from}); err != nil {
 			return fmt.Errorf("--smtp-url and --mail-from: %w", err)
 		}
-	}
-	file := srv.config.MasterKey
-	if file == "" {
-		if srv.deployments.embedded == nil {
-			return errors.New("--mongodb needs --master-key FILE: every process that shares the deployment must have the same key (the file is made when it is missing)")
-		}
-		file = filepath.Join(srv.config.DataDir, "master.key")
 	}
 	master, err := session.LoadMasterKey("", file)
 	if err != nil {

@@ -115,7 +115,7 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		{"PortInUse", []string{"serve", "--listen", l.Addr().String(), "--data", t.TempDir(), todo}, "is in use by another program"},
-		{"SecondProcess", []string{"serve", "--listen", "127.0.0.1:0", "--data", running.Data, todo}, "in use by another process"},
+		{"SecondProcess", []string{"serve", "--listen", "127.0.0.1:0", "--data", running.Data, todo}, "another process has this folder open"},
 		{"DataIsAFile", []string{"serve", "--listen", "127.0.0.1:0", "--data", file, todo}, "data folder"},
 		{"NoSuchApp", []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), filepath.Join(t.TempDir(), "nope")}, "no such"},
 		{"BrokenApp", []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), broken}, "realm_config.json:1"},

@@ -179,7 +179,7 @@ func TestNative(t *testing.T) {
 		{"LoginMalformedBody", "POST", appPath + "/auth/providers/anon-user/login", noAuthorization, `{"options"`, 400, `/"error_code":"BadRequest"/`},
 		{"LoginWithoutBody", "POST", appPath + "/auth/providers/anon-user/login", noAuthorization, ``, 200, `/"device_id":"[0-9a-f]{24}"/`},
 		{"RegisterIgnoresAuthorization", "POST", appPath + "/auth/providers/local-userpass/register", "expired.or.odd", `{"email":"n@example.com","password":"secret1"}`, 201, ``},
-		{"UnknownRoute", "GET", apiPath + "/nope", access, "", 404, `/"error":"GET /"/`},
+		{"UnknownRoute", "GET", apiPath + "/nope", access, "", 404, `/is not part of the client API/`},
 		{"Logout", "DELETE", apiPath + "/auth/session", refresh, "", 204, ``},
 		{"LogoutAgain", "DELETE", apiPath + "/auth/session", refresh, "", 401, `/"error":"invalid session: failed to find refresh token","error_code":"InvalidSession"/`},
 		{"RefreshAfterLogout", "POST", apiPath + "/auth/session", refresh, "", 401, `/"error":"invalid session: failed to find refresh token"/`},
@@ -191,7 +191,7 @@ func TestNative(t *testing.T) {
 			want := c.want
 			ok := a.body == want
 			if len(want) > 1 && want[0] == '/' {
-				ok = regexp.MustCompile(strings.Trim(want, "/")).MatchString(a.body)
+				ok = regexp.MustCompile(want[1:len(want)-1]).MatchString(a.body)
 			}
 			if a.status != c.status || !ok {
 				t.Errorf("got %d %s\nwant %d %s", a.status, a.body, c.status, want)
