@@ -365,6 +365,10 @@ func (p *parser) wrapped(dst []byte, name string, open, depth int) (bson.Type, [
 	if t, out, ok := p.quick(dst, name); ok {
 		return t, out, nil
 	}
+	*p = start
+	if t, out, ok := p.doubled(dst, name, depth); ok {
+		return t, out, nil
+	}
 	*p = parser{text: start.text, pos: open}
 	if err := p.skip(depth); err != nil {
 		return 0, dst, err
@@ -452,6 +456,54 @@ func (p *parser) quick(dst []byte, name string) (_ bson.Type, _ []byte, ok bool)
 		return bson.TypeDouble, binary.LittleEndian.AppendUint64(dst, math.Float64bits(f)), err == nil && !math.IsInf(f, 0) && p.closing()
 	}
 	return 0, dst, false
+}
+
+// doubled reads {"$minKey":…}, {"$maxKey":…} and {"$timestamp":…} whose numbers
+// are wrapped once more, {"$minKey":{"$numberInt":"1"}}: realm-web serialises
+// arguments twice (client-api.md §1.16.1).
+func (p *parser) doubled(dst []byte, name string, depth int) (_ bson.Type, _ []byte, ok bool) {
+	if name != "$minKey" && name != "$maxKey" && name != "$timestamp" || depth >= MaxDepth {
+		return 0, dst, false
+	}
+	p.pos += len(name) + 2
+	p.space()
+	if p.pos == len(p.text) || p.text[p.pos] != ':' {
+		return 0, dst, false
+	}
+	p.pos++
+	t, inner, err := p.value(nil, depth+1)
+	if err != nil || !p.closing() {
+		return 0, dst, false
+	}
+	v := bson.RawValue{Type: t, Value: inner}
+	if name != "$timestamp" {
+		one, ok := v.AsInt64OK()
+		if !ok || one != 1 {
+			return 0, dst, false
+		}
+		if name == "$minKey" {
+			return bson.TypeMinKey, dst, true
+		}
+		return bson.TypeMaxKey, dst, true
+	}
+	d, ok := v.DocumentOK()
+	if !ok {
+		return 0, dst, false
+	}
+	elems, err := d.Elements()
+	if err != nil || len(elems) != 2 || elems[0].Key() != "t" || elems[1].Key() != "i" {
+		return 0, dst, false
+	}
+	var part [2]uint32
+	for i := range part {
+		n, ok := elems[i].Value().AsInt64OK()
+		if !ok || n < 0 || n > math.MaxUint32 {
+			return 0, dst, false
+		}
+		part[i] = uint32(n)
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, part[1])
+	return bson.TypeTimestamp, binary.LittleEndian.AppendUint32(dst, part[0]), true
 }
 
 // closing passes a closing brace.

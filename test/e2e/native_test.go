@@ -191,7 +191,7 @@ func TestNative(t *testing.T) {
 			want := c.want
 			ok := a.body == want
 			if len(want) > 1 && want[0] == '/' {
-				ok = regexp.MustCompile(want[1:len(want)-1]).MatchString(a.body)
+				ok = regexp.MustCompile(want[1 : len(want)-1]).MatchString(a.body)
 			}
 			if a.status != c.status || !ok {
 				t.Errorf("got %d %s\nwant %d %s", a.status, a.body, c.status, want)
