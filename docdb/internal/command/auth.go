@@ -425,3 +425,18 @@ func rolesInfo(c *call) error {
 	c.value("roles", bson.A{bson.D{{Key: "role", Value: "root"}, {Key: "db", Value: "admin"}, {Key: "isBuiltin", Value: true}, {Key: "roles", Value: bson.A{}}, {Key: "inheritedRoles", Value: bson.A{}}}})
 	return nil
 }
+
+// UserNames lists the users, as they are stored: "user:db.name".
+func (e *Engine) UserNames() ([]string, error) {
+	var out []string
+	err := e.st.EachNamed(userPrefix, func(n string, _ bson.Raw) bool { out = append(out, n); return true })
+	return out, err
+}
+
+// DropUser removes a user.
+func (e *Engine) DropUser(db, name string) error {
+	if _, err := e.user(db, name); err != nil {
+		return mongoerr.New(mongoerr.UserNotFound, "User '%s@%s' not found", name, db)
+	}
+	return e.st.PutNamed(userPrefix+db+"."+name, nil)
+}

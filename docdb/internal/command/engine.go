@@ -200,3 +200,8 @@ func (e *Engine) operations() []bson.D {
 	}
 	return out
 }
+
+// Load counts what is open.
+func (e *Engine) Load() (connections, cursors, sessions int) {
+	return int(e.conns.Load()), e.cursors.count(), e.sessions.count()
+}
