@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"sort"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -128,24 +129,72 @@ func packagesOf(compiled map[string]*wire.CompiledMessage) []string {
 	return names
 }
 
-// bundle bundles the named packages in a compiler process.
-func bundle(ctx context.Context, cfg Config, a *app.App, names []string) (wire.BundledMessage, error) {
-	var out wire.BundledMessage
-	dir, cleanup, err := packageFolder(a)
-	if err != nil {
-		return out, err
+// bundler bundles an app's packages, each when it is first required.
+type bundler struct {
+	cfg   Config
+	app   *app.App
+	names []string
+
+	mu      sync.Mutex
+	folder  string // holds node_modules; set when the first package is asked for
+	cleanup func()
+	err     error
+	opened  bool
+	done    map[string]*wire.BundledMessage
+}
+
+func newBundler(cfg Config, a *app.App, names []string) *bundler {
+	return &bundler{cfg: cfg, app: a, names: names, done: map[string]*wire.BundledMessage{}}
+}
+
+// bundle gives a package's program.
+func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m := b.done[name]; m != nil {
+		return m, nil
 	}
-	defer cleanup()
-	if dir == "" {
-		return out, nil
+	if !b.opened {
+		b.opened = true
+		b.folder, b.cleanup, b.err = packageFolder(b.app)
 	}
-	c, err := startCompiler(cfg)
-	if err != nil {
-		return out, err
+	if b.err != nil {
+		return nil, b.err
 	}
-	defer c.close()
-	if err := c.ask(ctx, wire.Bundle, wire.BundleMessage{Dir: dir, Packages: names}, &out); err != nil {
-		return out, fmt.Errorf("%w (%s)", err, c.stderr.reason())
+	m := &wire.BundledMessage{Error: "it is not installed"}
+	if b.folder != "" {
+		c, err := startCompiler(b.cfg)
+		if err != nil {
+			return nil, err
+		}
+		defer c.close()
+		m = &wire.BundledMessage{}
+		if err := c.ask(ctx, wire.Bundle, wire.BundleMessage{Dir: b.folder, Packages: b.names, Name: name}, m); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			m.Error = fmt.Sprintf("it cannot be bundled: %s %s", err, c.stderr.reason())
+		}
 	}
-	return out, nil
+	b.done[name] = m
+	return m, nil
+}
+
+// prepare bundles every package ahead, so that first calls need not wait.
+func (b *bundler) prepare(ctx context.Context) {
+	for _, n := range b.names {
+		if m, err := b.bundle(ctx, n); err != nil {
+			b.cfg.Logger.Warn("package cannot be bundled", "app", b.app.Name, "package", n, "error", err)
+		} else if m.Error != "" {
+			b.cfg.Logger.Warn("package cannot be bundled", "app", b.app.Name, "package", n, "error", m.Error)
+		}
+	}
+}
+
+func (b *bundler) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cleanup != nil {
+		b.cleanup()
+	}
 }

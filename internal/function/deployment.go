@@ -40,8 +40,8 @@ type Deployment struct {
 	id      int64
 	sources map[string]wire.FunctionSource
 
-	ready   chan struct{} // closed when the packages are bundled
-	bundle  wire.BundledMessage
+	bundler *bundler
+	stop    context.CancelFunc // of work in the background
 	once    sync.Once
 	encoded []byte
 }
@@ -51,9 +51,9 @@ var deployments atomic.Int64
 // Deploy checks and translates the functions of an app. It never fails as a
 // whole: a function with a syntax error answers calls with it, and packages
 // that are missing are missed when they are required. Packages are bundled in
-// the background; calls that come before wait for them.
+// the background, and at once when a call needs one.
 func (r *Runtime) Deploy(ctx context.Context, a *app.App, b Backend) (*Deployment, []app.Problem) {
-	d := &Deployment{runtime: r, app: a, backend: b, id: deployments.Add(1), sources: map[string]wire.FunctionSource{}, ready: make(chan struct{})}
+	d := &Deployment{runtime: r, app: a, backend: b, id: deployments.Add(1), sources: map[string]wire.FunctionSource{}}
 	compiled, err := compileAll(ctx, r.cfg, a)
 	var problems []app.Problem
 	if err != nil {
@@ -63,7 +63,10 @@ func (r *Runtime) Deploy(ctx context.Context, a *app.App, b Backend) (*Deploymen
 		d.sources[f.Name] = sourceOf(f, compiled[f.Name], err)
 	}
 	problems = append(problems, judge(a, compiled)...)
-	go d.bundlePackages(packagesOf(compiled))
+	d.bundler = newBundler(r.cfg, a, packagesOf(compiled))
+	background, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	go d.bundler.prepare(background)
 	return d, problems
 }
 
@@ -103,25 +106,10 @@ func fileOf(f *app.Function) string {
 	return "functions/" + f.Name + ".js"
 }
 
-func (d *Deployment) bundlePackages(names []string) {
-	defer close(d.ready)
-	if len(names) == 0 {
-		return
-	}
-	b, err := bundle(context.Background(), d.runtime.cfg, d.app, names)
-	if err != nil {
-		d.runtime.cfg.Logger.Error("packages cannot be bundled", "app", d.app.Name, "error", err)
-		b.Error = err.Error()
-	} else if b.Error != "" {
-		d.runtime.cfg.Logger.Error("packages cannot be bundled", "app", d.app.Name, "error", b.Error)
-	}
-	d.bundle = b
-}
-
 // message is the body by which hosts are given the deployment.
 func (d *Deployment) message() []byte {
 	d.once.Do(func() {
-		m := wire.DeployMessage{ID: d.id, App: appDocument(d.app), Env: environmentDocument(d.app), Values: valuesDocument(d.app), Bundle: d.bundle.Code, BundleMap: d.bundle.Map}
+		m := wire.DeployMessage{ID: d.id, App: appDocument(d.app), Env: environmentDocument(d.app), Values: valuesDocument(d.app), Packages: d.bundler.names}
 		for _, s := range d.sources {
 			m.Functions = append(m.Functions, s)
 		}
@@ -142,6 +130,8 @@ func (d *Deployment) message() []byte {
 // Close lets the hosts forget the deployment; call it when no call of it runs
 // any more and another has taken its place.
 func (d *Deployment) Close() {
+	d.stop()
+	d.bundler.close()
 	d.runtime.mu.Lock()
 	hosts := append([]*hostProcess(nil), d.runtime.hosts...)
 	d.runtime.mu.Unlock()
@@ -194,11 +184,6 @@ func (d *Deployment) mayEvaluate(ctx context.Context, f *app.Function, c caller.
 func (d *Deployment) call(ctx context.Context, c caller.Caller, f *app.Function, args []bson.RawValue, mode wire.Mode) (bson.RawValue, error) {
 	if n := nesting(ctx); n > d.runtime.cfg.Limits.Nesting {
 		return bson.RawValue{}, fault.New(fault.FunctionExecutionError, "functions and rules call each other more than %d levels deep (functions.max_nesting)", d.runtime.cfg.Limits.Nesting)
-	}
-	select {
-	case <-d.ready:
-	case <-ctx.Done():
-		return bson.RawValue{}, ctx.Err()
 	}
 	array, err := arrayOf(args, d.runtime.cfg.Limits.ArgumentBytes)
 	if err != nil {

@@ -2,12 +2,14 @@ package function
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/internal/app"
 	"regent/internal/caller"
@@ -128,6 +130,8 @@ func (x *execution) operationOf(kind string) operationFunc {
 		"http":  (*execution).http,
 		"net":   (*execution).net,
 		"dns":   (*execution).dns,
+
+		packageOperation: (*execution).packageCode,
 	}[kind]
 }
 
@@ -175,6 +179,21 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 	}
 	go run()
 	return nil
+}
+
+// packageOperation is by which a host asks for the program of a package. It
+// acts on nothing, so a call that asked may still be run again.
+const packageOperation = "package"
+
+func (x *execution) packageCode(ctx context.Context, _ caller.Caller, m wire.OperationMessage) (bson.RawValue, error) {
+	b, err := x.deployment.bundler.bundle(ctx, m.Action)
+	if err != nil {
+		return bson.RawValue{}, visible(err)
+	}
+	if b.Error != "" {
+		return bson.RawValue{}, visible(errors.New(b.Error))
+	}
+	return bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, b.Code)}, nil
 }
 
 // enter gives the host a number for the identity of an inner call whose

@@ -159,7 +159,9 @@ func (h *hostProcess) handle(f wire.Frame) error {
 	if err := bson.Unmarshal(f.Body, &m); err != nil {
 		return err
 	}
-	c.sent.Store(true)
+	if m.Kind != packageOperation {
+		c.sent.Store(true)
+	}
 	return c.run.operation(c.ctx, m, func(value bson.RawValue, failure *wire.Failure) {
 		h.reply(f, value, failure)
 	})

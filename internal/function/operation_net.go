@@ -17,10 +17,17 @@ import (
 	"regent/internal/function/wire"
 )
 
+// socket is one connection that a call opened. Reads hold the lock, so that a
+// handshake can wait for one that is under way.
+type socket struct {
+	conn    net.Conn
+	reading sync.Mutex
+}
+
 // socketTable holds the sockets that one call opened.
 type socketTable struct {
 	mu   sync.Mutex
-	open map[int32]net.Conn
+	open map[int32]*socket
 	next int32
 	over bool
 }
@@ -35,14 +42,14 @@ func (t *socketTable) add(c net.Conn, limit int) (int32, error) {
 		return 0, fmt.Errorf("more than %d open sockets (functions.max_sockets)", limit)
 	}
 	if t.open == nil {
-		t.open = map[int32]net.Conn{}
+		t.open = map[int32]*socket{}
 	}
 	t.next++
-	t.open[t.next] = c
+	t.open[t.next] = &socket{conn: c}
 	return t.next, nil
 }
 
-func (t *socketTable) get(id int32) (net.Conn, error) {
+func (t *socketTable) get(id int32) (*socket, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c := t.open[id]; c != nil {
@@ -51,14 +58,20 @@ func (t *socketTable) get(id int32) (net.Conn, error) {
 	return nil, errors.New("the socket is closed")
 }
 
-func (t *socketTable) replace(id int32, c net.Conn) {
+// current is the socket's connection, which a handshake may have replaced.
+func (t *socketTable) current(s *socket) net.Conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return s.conn
+}
+
+func (t *socketTable) replace(s *socket, c net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.conn = c
 	if t.over {
 		c.Close()
-		return
 	}
-	t.open[id] = c
 }
 
 func (t *socketTable) close(id int32) {
@@ -67,7 +80,7 @@ func (t *socketTable) close(id int32) {
 	delete(t.open, id)
 	t.mu.Unlock()
 	if c != nil {
-		c.Close()
+		t.current(c).Close()
 	}
 }
 
@@ -77,7 +90,7 @@ func (t *socketTable) closeAll() {
 	t.open, t.over = nil, true
 	t.mu.Unlock()
 	for _, c := range open {
-		c.Close()
+		t.current(c).Close()
 	}
 }
 
@@ -126,38 +139,56 @@ func (x *execution) socket(ctx context.Context, action string, q *socketRequest)
 		x.sockets.close(q.ID)
 		return bson.RawValue{}, nil
 	}
-	c, err := x.sockets.get(q.ID)
+	s, err := x.sockets.get(q.ID)
 	if err != nil {
 		return bson.RawValue{}, err
 	}
 	switch action {
 	case "read":
-		b := make([]byte, readSize)
-		_ = c.SetReadDeadline(time.Now().Add(socketIdle))
-		n, err := c.Read(b)
-		if n > 0 {
-			return binaryValue(b[:n]), nil
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
-			return bson.RawValue{}, nil // null: the end
-		}
-		return bson.RawValue{}, err
+		return x.read(s)
 	case "write":
+		c := x.sockets.current(s)
 		_ = c.SetWriteDeadline(time.Now().Add(socketIdle))
 		_, err := c.Write(q.Data)
 		return bson.RawValue{}, err
 	case "starttls":
-		t := tls.Client(c, &tls.Config{ServerName: q.ServerName, InsecureSkipVerify: q.Insecure})
-		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-		defer cancel()
-		_ = c.SetDeadline(time.Time{})
-		if err := t.HandshakeContext(ctx); err != nil {
-			return bson.RawValue{}, err
-		}
-		x.sockets.replace(q.ID, t)
-		return x.describe(t, q.ID), nil
+		return x.startTLS(ctx, s, q)
 	}
 	return bson.RawValue{}, fmt.Errorf("no socket operation %s", action)
+}
+
+func (x *execution) read(s *socket) (bson.RawValue, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	c := x.sockets.current(s)
+	b := make([]byte, readSize)
+	_ = c.SetReadDeadline(time.Now().Add(socketIdle))
+	n, err := c.Read(b)
+	if n > 0 {
+		return binaryValue(b[:n]), nil
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return bson.RawValue{}, nil // null: the end
+	}
+	return bson.RawValue{}, err
+}
+
+// startTLS makes a connection secure. A read that is under way is ended first:
+// what comes next belongs to the handshake.
+func (x *execution) startTLS(ctx context.Context, s *socket, q *socketRequest) (bson.RawValue, error) {
+	c := x.sockets.current(s)
+	_ = c.SetReadDeadline(time.Now())
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	_ = c.SetDeadline(time.Time{})
+	t := tls.Client(c, &tls.Config{ServerName: q.ServerName, InsecureSkipVerify: q.Insecure})
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		return bson.RawValue{}, err
+	}
+	x.sockets.replace(s, t)
+	return x.describe(t, q.ID), nil
 }
 
 func (x *execution) connect(ctx context.Context, q *socketRequest) (bson.RawValue, error) {

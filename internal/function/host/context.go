@@ -120,7 +120,7 @@ func (c *contextObject) request() goja.Value {
 func (c *contextObject) valuesMember() goja.Value {
 	r := c.r
 	o := r.vm.NewObject()
-	_ = o.Set("get", func(call goja.FunctionCall) goja.Value {
+	_ = o.Set("get", r.function("get", func(call goja.FunctionCall) goja.Value {
 		v, err := r.dep.msg.Values.LookupErr(call.Argument(0).String())
 		if err != nil {
 			return goja.Undefined()
@@ -130,26 +130,26 @@ func (c *contextObject) valuesMember() goja.Value {
 			panic(r.vm.NewTypeError(err.Error()))
 		}
 		return js
-	})
+	}))
 	return o
 }
 
 func (c *contextObject) functions() goja.Value {
 	r, who := c.r, c.who
 	o := r.vm.NewObject()
-	_ = o.Set("execute", func(call goja.FunctionCall) goja.Value {
+	_ = o.Set("execute", r.function("execute", func(call goja.FunctionCall) goja.Value {
 		var args []goja.Value
 		if len(call.Arguments) > 1 {
 			args = call.Arguments[1:]
 		}
 		return r.execute(who, call.Argument(0).String(), args)
-	})
+	}))
 	return o
 }
 
 func (c *contextObject) runningAsSystem() goja.Value {
 	system := c.who.system
-	return c.r.vm.ToValue(func(goja.FunctionCall) goja.Value { return c.r.vm.ToValue(system) })
+	return c.r.function("runningAsSystem", func(goja.FunctionCall) goja.Value { return c.r.vm.ToValue(system) })
 }
 
 // services is context.services: a client for a service that the app has, and
@@ -158,7 +158,7 @@ func (c *contextObject) services() goja.Value {
 	r, who := c.r, c.who
 	made := map[string]goja.Value{}
 	o := r.vm.NewObject()
-	_ = o.Set("get", func(call goja.FunctionCall) goja.Value {
+	_ = o.Set("get", r.function("get", func(call goja.FunctionCall) goja.Value {
 		name := call.Argument(0).String()
 		if v := made[name]; v != nil {
 			return v
@@ -171,7 +171,7 @@ func (c *contextObject) services() goja.Value {
 		v := r.service(who, name, kind)
 		made[name] = v
 		return v
-	})
+	}))
 	return o
 }
 
@@ -210,7 +210,7 @@ func (r *realm) operator(who identity, kind, service string) goja.Value {
 	if kind == "mongodb" {
 		kind = "data"
 	}
-	return r.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+	return r.function("operate", func(call goja.FunctionCall) goja.Value {
 		return r.operate(wire.OperationMessage{Kind: kind, As: who.id, Service: service, Action: call.Argument(0).String()}, call.Argument(1), true)
 	})
 }

@@ -18,7 +18,7 @@ func (r *realm) invokeEndpoint(fn goja.Callable, args []goja.Value) (goja.Value,
 	err := r.enter(func() {
 		m := r.load("endpoint")
 		run, _ := goja.AssertFunction(m.Get("run"))
-		wrapped := r.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+		wrapped := r.function("handler", func(c goja.FunctionCall) goja.Value {
 			v, err := fn(goja.Undefined(), c.Arguments...)
 			if err != nil {
 				panic(err)

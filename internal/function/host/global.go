@@ -49,9 +49,15 @@ var globalTable = map[string]globalSource{
 	"DOMException":    {"abort", "DOMException"},
 	"performance":     {"perfhooks", "performance"},
 
+	"Intl": {"intl", "Intl"},
+
 	// Not globals: members that the engine lacks, defined by their module when
 	// code mentions them.
 	"asyncIterator":        {"asynciterator", ""},
+	"toLocaleString":       {"intl", ""},
+	"toLocaleDateString":   {"intl", ""},
+	"toLocaleTimeString":   {"intl", ""},
+	"localeCompare":        {"intl", ""},
 	"groupBy":              {"builtins", ""},
 	"withResolvers":        {"builtins", ""},
 	"isWellFormed":         {"builtins", ""},
@@ -128,12 +134,12 @@ func (r *realm) defineLazy(name string, s globalSource) {
 	define := func(v goja.Value) {
 		_ = g.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}
-	get := r.vm.ToValue(func(goja.FunctionCall) goja.Value {
+	get := r.function("get", func(goja.FunctionCall) goja.Value {
 		v := r.global(s)
 		define(v)
 		return v
 	})
-	set := r.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+	set := r.function("set", func(c goja.FunctionCall) goja.Value {
 		define(c.Argument(0))
 		return goja.Undefined()
 	})

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	_ "time/tzdata" // time zones do not depend on the machine
 
 	"github.com/dop251/goja"
 	"go.mongodb.org/mongo-driver/v2/bson"

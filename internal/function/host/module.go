@@ -59,7 +59,7 @@ func (r *realm) load(name string) *goja.Object {
 	if r.native == nil {
 		r.native = r.vm.NewDynamicObject(&nativeObject{r: r, made: map[string]goja.Value{}})
 	}
-	exports, err := fn(goja.Undefined(), r.native, r.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+	exports, err := fn(goja.Undefined(), r.native, r.function("load", func(c goja.FunctionCall) goja.Value {
 		return r.load(c.Argument(0).String())
 	}), r.vm.GlobalObject())
 	if err != nil {
@@ -92,7 +92,7 @@ func (n *nativeObject) Get(key string) goja.Value {
 		return nil
 	}
 	r := n.r
-	v := r.vm.ToValue(func(c goja.FunctionCall) goja.Value { return f(r, c) })
+	v := r.function(key, func(c goja.FunctionCall) goja.Value { return f(r, c) })
 	n.made[key] = v
 	return v
 }

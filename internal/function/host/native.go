@@ -41,6 +41,13 @@ func (r *realm) throw(name, message string) goja.Value {
 	panic(o)
 }
 
+// function makes a native function with a name of its own, not Go's.
+func (r *realm) function(name string, f func(goja.FunctionCall) goja.Value) goja.Value {
+	v := r.vm.ToValue(f).(*goja.Object)
+	_ = v.DefineDataProperty("name", r.vm.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	return v
+}
+
 // argBytes gives an argument that is text or bytes as bytes.
 func (r *realm) argBytes(v goja.Value) []byte {
 	if o, ok := v.(*goja.Object); ok {
@@ -227,7 +234,7 @@ var eventNatives = map[string]nativeFunc{
 		if err := r.call.addTimer(t); err != nil {
 			r.throw("RangeError", err.Error())
 		}
-		return r.vm.ToValue(func(goja.FunctionCall) goja.Value {
+		return r.function("stop", func(goja.FunctionCall) goja.Value {
 			r.call.removeTimer(t)
 			return goja.Undefined()
 		})

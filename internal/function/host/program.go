@@ -16,11 +16,13 @@ type deployment struct {
 	msg       *wire.DeployMessage
 	functions map[string]*function
 	services  map[string]string // name to type
-	missing   map[string]bool
+	packages  map[string]*packageProgram
+}
 
-	bundleOnce sync.Once
-	bundle     *goja.Program
-	bundleErr  error
+// packageProgram is an npm package, compiled when it is first required.
+type packageProgram struct {
+	mu      sync.Mutex
+	program *goja.Program
 }
 
 // function is one function of a deployment.
@@ -35,7 +37,7 @@ type function struct {
 }
 
 func newDeployment(m *wire.DeployMessage) *deployment {
-	d := &deployment{msg: m, functions: map[string]*function{}, services: map[string]string{}, missing: map[string]bool{}}
+	d := &deployment{msg: m, functions: map[string]*function{}, services: map[string]string{}, packages: map[string]*packageProgram{}}
 	for i := range m.Functions {
 		f := &m.Functions[i]
 		d.functions[f.Name] = &function{source: f}
@@ -43,8 +45,8 @@ func newDeployment(m *wire.DeployMessage) *deployment {
 	for _, s := range m.Services {
 		d.services[s.Name] = s.Type
 	}
-	for _, p := range m.Missing {
-		d.missing[p] = true
+	for _, p := range m.Packages {
+		d.packages[p] = &packageProgram{}
 	}
 	return d
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
+
+	"regent/internal/function/wire"
 )
 
 // builtinModules maps the names of Node's own modules to ours. Those that are
@@ -26,14 +28,10 @@ var builtinModules = map[string]string{
 // absentPrefix marks modules that cannot work in a function.
 const absentPrefix = "absent"
 
-// bundleFile is the name of the packages' program in stacks when no source map
-// leads further.
-const bundleFile = "node_modules"
-
 // requireFunction is require() as functions and packages see it.
 func (r *realm) requireFunction() goja.Value {
 	if r.require == nil {
-		v := r.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+		v := r.function("require", func(c goja.FunctionCall) goja.Value {
 			name := c.Argument(0)
 			if !goja.IsString(name) {
 				panic(r.vm.NewTypeError("require: the name of a module must be a text"))
@@ -103,65 +101,67 @@ func packageOf(name string) string {
 	return parts[0]
 }
 
-// requirePackage gives a module of the bundle, nil when it is not in it. The
-// bundle is an object of functions, one for each module that code names.
+// requirePackage gives a module of an npm package that the app's code names,
+// nil when there is none. As in Node, a module that is being loaded is given as
+// far as it is.
 func (r *realm) requirePackage(name string) goja.Value {
-	if r.dep.msg.Bundle == "" {
+	p := r.dep.packages[name]
+	if p == nil {
 		return nil
 	}
-	bundle := r.loaded[bundleFile]
-	if bundle == nil {
-		program, err := r.dep.compileBundle()
-		if err != nil {
-			panic(r.vm.NewTypeError("the app's packages cannot be loaded: " + err.Error()))
-		}
-		// Packages look for what the platform offers in every way there is.
-		if err := r.installGlobals(nil, true); err != nil {
-			panic(err)
-		}
-		v, err := r.vm.RunProgram(program)
-		if err != nil {
-			panic(err)
-		}
-		fn, _ := goja.AssertFunction(v)
-		module := r.vm.NewObject()
-		_ = module.Set("exports", r.vm.NewObject())
-		if _, err := fn(r.vm.GlobalObject(), module, module.Get("exports"), r.requireFunction()); err != nil {
-			panic(err)
-		}
-		bundle, _ = module.Get("exports").(*goja.Object)
-		if bundle == nil {
-			panic(r.vm.NewTypeError("the app's packages cannot be loaded"))
-		}
-		r.loaded[bundleFile] = bundle
+	key := "node_modules/" + name
+	if m := r.loaded[key]; m != nil {
+		return m.Get("exports")
 	}
-	get, ok := goja.AssertFunction(bundle.Get(name))
-	if !ok {
+	program := r.packageCode(p, name)
+	if program == nil {
 		return nil
 	}
-	v, err := get(goja.Undefined())
+	// Packages look for what the platform offers in every way there is.
+	if err := r.installGlobals(nil, true); err != nil {
+		panic(err)
+	}
+	v, err := r.vm.RunProgram(program)
 	if err != nil {
 		panic(err)
 	}
-	return v
+	fn, _ := goja.AssertFunction(v)
+	module := r.vm.NewObject()
+	_ = module.Set("exports", r.vm.NewObject())
+	r.loaded[key] = module
+	if _, err := fn(r.vm.GlobalObject(), module, module.Get("exports"), r.requireFunction(), r.vm.ToValue("/"+key+".js"), r.vm.ToValue("/node_modules")); err != nil {
+		delete(r.loaded, key)
+		panic(err)
+	}
+	return module.Get("exports")
 }
 
-func (d *deployment) compileBundle() (*goja.Program, error) {
-	d.bundleOnce.Do(func() {
-		text := "(function(module,exports,require){" + d.msg.Bundle + "\n})"
-		options := []parser.Option{parser.WithDisableSourceMaps}
-		if d.msg.BundleMap != "" {
-			options = []parser.Option{parser.WithSourceMapLoader(func(string) ([]byte, error) { return []byte(d.msg.BundleMap), nil })}
-			text += "\n//# sourceMappingURL=" + mapName
-		}
-		tree, err := goja.Parse(bundleFile, text, options...)
-		if err != nil {
-			d.bundleErr = err
-			return
-		}
-		d.bundle, d.bundleErr = goja.CompileAST(tree, false)
-	})
-	return d.bundle, d.bundleErr
+// packageCode compiles a package, asking the server for its text the first
+// time; nil when it is not installed.
+func (r *realm) packageCode(p *packageProgram, name string) *goja.Program {
+	p.mu.Lock()
+	program := p.program
+	p.mu.Unlock()
+	if program != nil {
+		return program
+	}
+	v, failure := r.call.askNow(wire.OperationMessage{Kind: "package", Action: name})
+	if failure != nil {
+		r.call.log("error", "package '"+name+"': "+failure.Message)
+		return nil
+	}
+	text, _ := v.StringValueOK()
+	tree, err := goja.Parse("node_modules/"+name, "(function(module,exports,require,__filename,__dirname){"+text+"\n})", parser.WithDisableSourceMaps)
+	if err == nil {
+		program, err = goja.CompileAST(tree, false)
+	}
+	if err != nil {
+		panic(r.vm.NewTypeError("package '" + name + "' cannot be compiled: " + err.Error()))
+	}
+	p.mu.Lock()
+	p.program = program
+	p.mu.Unlock()
+	return program
 }
 
 // IsBuiltin reports whether a name is one of Node's own modules.

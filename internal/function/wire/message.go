@@ -37,9 +37,7 @@ type DeployMessage struct {
 	Values    bson.Raw         `bson:"values"`      // name to value
 	Functions []FunctionSource `bson:"functions"`
 	Services  []ServiceName    `bson:"services"`
-	Bundle    string           `bson:"bundle,omitempty"`     // npm packages
-	BundleMap string           `bson:"bundle_map,omitempty"` // its source map
-	Missing   []string         `bson:"missing,omitempty"`    // packages named in code that are not there
+	Packages  []string         `bson:"packages"` // npm modules that the host may ask for
 }
 
 // ServiceName is a service that context.services.get knows.
@@ -142,14 +140,13 @@ type Ref struct {
 type BundleMessage struct {
 	Dir      string   `bson:"dir"`     // folder that holds node_modules
 	Packages []string `bson:"modules"` // as they are required, sub-paths included
+	Name     string   `bson:"name"`    // which of them to bundle
 }
 
 // BundledMessage is the body of Bundled.
 type BundledMessage struct {
-	Code    string            `bson:"code"`
-	Map     string            `bson:"map"`
-	Missing map[string]string `bson:"missing"` // package to reason
-	Error   string            `bson:"error,omitempty"`
+	Code  string `bson:"code"`
+	Error string `bson:"error,omitempty"`
 }
 
 // Marshal encodes a message; the messages cannot fail to encode.

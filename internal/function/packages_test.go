@@ -1,0 +1,186 @@
+package function
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/app"
+	"regent/internal/caller"
+)
+
+// mustInstall installs the packages of testdata/packages from its lock file.
+func mustInstall(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("testdata/packages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "axios")); err == nil {
+		return dir
+	}
+	missing := t.Skip
+	if os.Getenv("CI") != "" {
+		missing = t.Fatal
+	}
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		missing("npm is not installed: install Node.js to test packages")
+	}
+	cmd := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		missing("npm ci: ", err, string(out))
+	}
+	return dir
+}
+
+func TestPackages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("bundling packages takes its time")
+	}
+	dir := mustInstall(t)
+	server := testServer(t)
+	server.Config.Handler.(*http.ServeMux).HandleFunc("/back", func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Test", "yes")
+		fmt.Fprintf(w, `{"method":%q,"got":%s}`, r.Method, b)
+	})
+	cases, functions := readCases(t, "testdata/packages/cases.txt")
+	functions["absent"] = `exports = () => require('not-there');`
+	r := mustStart(t, Config{Record: func(e Execution) {
+		for _, l := range e.Lines {
+			t.Log(e.Function, l.Level, l.Text)
+		}
+	}, Outbound: Outbound{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	a := &app.App{ID: "packages", Name: "packages", Dependencies: app.Dependencies{Dir: filepath.Join(dir, "node_modules")}}
+	for n, code := range functions {
+		a.Functions = append(a.Functions, &app.Function{Name: n, Code: []byte(code)})
+	}
+	a.Values = []*app.Value{{Name: "server", Value: value(server.URL)}, {Name: "smtp", Value: value(int32(smtpServer(t)))}}
+	start := time.Now()
+	d, problems := r.Deploy(context.Background(), a, &fakeBackend{})
+	defer d.Close()
+	d.bundler.prepare(context.Background())
+	t.Logf("bundled in %s", time.Since(start).Round(time.Millisecond))
+	for name, m := range d.bundler.done {
+		if m.Error != "" && name != "not-there" {
+			t.Errorf("package %s: %s", name, m.Error)
+		}
+	}
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "npm install not-there") {
+		t.Errorf("problems: %v", problems)
+	}
+	for _, c := range cases {
+		t.Run(c.function, func(t *testing.T) {
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			v, err := d.Call(ctx, caller.Caller{}, c.function, []bson.RawValue{})
+			t.Log(time.Since(start).Round(time.Millisecond))
+			for _, w := range c.want {
+				checkOutcome(t, "cases.txt", c, w, v, err, "")
+			}
+		})
+	}
+}
+
+// smtpServer is as much of a mail server as a client notices: STARTTLS, login,
+// one message.
+func smtpServer(t *testing.T) int {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go smtpSession(c, config)
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func smtpSession(c net.Conn, config *tls.Config) {
+	defer func() { c.Close() }()
+	r := bufio.NewReader(c)
+	say := func(s string) { fmt.Fprintf(c, "%s\r\n", s) }
+	say("220 test ESMTP")
+	data, secure := false, false
+	for {
+		l, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		l = strings.TrimRight(l, "\r\n")
+		if data {
+			if l == "." {
+				data = false
+				say("250 queued")
+			}
+			continue
+		}
+		switch word, _, _ := strings.Cut(strings.ToUpper(l), " "); word {
+		case "EHLO":
+			if secure {
+				say("250-test")
+				say("250 AUTH PLAIN")
+			} else {
+				say("250-test")
+				say("250 STARTTLS")
+			}
+		case "STARTTLS":
+			say("220 go")
+			t := tls.Server(c, config)
+			if t.Handshake() != nil {
+				return
+			}
+			c, r, secure = t, bufio.NewReader(t), true
+		case "AUTH":
+			say("235 ok")
+		case "DATA":
+			data = true
+			say("354 go")
+		case "QUIT":
+			say("221 bye")
+			return
+		default:
+			say("250 ok")
+		}
+	}
+}
