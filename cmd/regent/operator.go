@@ -121,6 +121,16 @@ func (o *operatorFlags) run(ctx context.Context, command operator.Command, args 
 		args[0] = dir
 		o.Dirs = []string{dir}
 	}
+	for _, name := range command.Files {
+		if flags[name] == "" {
+			continue
+		}
+		text, err := os.ReadFile(flags[name])
+		if err != nil {
+			return fmt.Errorf("--%s: %w", name, err)
+		}
+		flags[name] = string(text)
+	}
 	client, running := operator.Dial(o.DataDir)
 	if !running {
 		log, err := logger(errOut, "warn", "text")

@@ -34,10 +34,11 @@ type Command struct {
 	MinArgs int
 	MaxArgs int // -1: any number
 	Flags   []Flag
-	Input   bool // reads the request's body: the file named by the last argument
-	Output  bool // the answer is written to the file named by the last argument, mode 0600
-	NoApp   bool // concerns the server, not an app
-	Dir     bool // the first argument is an app directory; it arrives as an absolute path
+	Input   bool     // reads the request's body: the file named by the last argument
+	Output  bool     // the answer is written to the file named by the last argument, mode 0600
+	NoApp   bool     // concerns the server, not an app
+	Files   []string // flags that name files; their contents travel instead
+	Dir     bool     // the first argument is an app directory; it arrives as an absolute path
 	Run     func(ctx context.Context, c *Call) error
 }
 
@@ -125,6 +126,12 @@ func (c *Call) PrintText(line string, r Row) error {
 		return err
 	}
 	return c.send(message{Row: text, Text: line})
+}
+
+// PrintTextJSON sends a row that is one JSON object already, with the line that
+// people see for it.
+func (c *Call) PrintTextJSON(line string, row []byte) error {
+	return c.send(message{Row: row, Text: line})
 }
 
 // Note tells about progress; it is no part of the result.
