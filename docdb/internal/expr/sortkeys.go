@@ -97,6 +97,15 @@ func (s *SortKeys) Deps(d *Deps) {
 	}
 }
 
+// Ascending returns the same keys, all from the least: metadata sorts from the greatest otherwise.
+func (s *SortKeys) Ascending() *SortKeys {
+	c := &SortKeys{keys: append([]sortKey(nil), s.keys...), coll: s.coll}
+	for i := range c.keys {
+		c.keys[i].dir = 1
+	}
+	return c
+}
+
 // Len returns the number of keys.
 func (s *SortKeys) Len() int { return len(s.keys) }
 
