@@ -16,8 +16,13 @@ func (w *Stream) judge(ctx context.Context, e *changeEvent) (bson.Raw, error) {
 	if w.ids != nil && !w.wanted(e) {
 		return nil, nil
 	}
-	shown := e.raw
-	if w.access != nil {
+	var shown bson.Raw
+	if w.access == nil {
+		var err error
+		if shown, err = w.rebuild(e, e.full, true); err != nil {
+			return nil, err
+		}
+	} else {
 		if err := w.renew(ctx); err != nil {
 			return nil, err
 		}
@@ -101,7 +106,7 @@ func (w *Stream) deleteShown(e *changeEvent) (bson.Raw, error) {
 	return w.rebuild(e, doc, len(doc) == len(e.before))
 }
 
-// eventFields may be told to users. Not among them: lsid and txnNumber, which
+// eventFields may be told to anybody. Not among them: lsid and txnNumber, which
 // are somebody else's session, pre-images, and what only servers need.
 var eventFields = map[string]bool{
 	"_id": true, "operationType": true, "clusterTime": true, "wallTime": true, "ns": true,
@@ -117,7 +122,7 @@ func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool) (bson.Raw, er
 	}
 	for _, x := range elems {
 		switch key := x.Key(); {
-		case eventFields[key]:
+		case eventFields[key], key == "to" && w.access == nil:
 			dst = append(dst, x...)
 		case key == "documentKey":
 			if whole {
