@@ -37,7 +37,7 @@ func openID(t *testing.T, callback string) (issuer string) {
 	t.Cleanup(srv.Close)
 	users := storage.NewUserStore(srv.URL)
 	clients := map[string]*storage.Client{"regent": storage.WebClient("regent", "op secret", callback)}
-	handler = exampleop.SetupServer(srv.URL, storage.NewStorageWithClients(users, clients), nil, false)
+	handler = exampleop.SetupServer(srv.URL, storage.NewStorageWithClients(users, clients), quiet(), false)
 	return srv.URL
 }
 
