@@ -116,6 +116,9 @@ func (f functions) Call(_ context.Context, _ caller.Caller, name string, args []
 	if err != nil {
 		return bson.RawValue{}, fault.New(fault.FunctionExecutionError, "%v", err)
 	}
+	if out == nil {
+		return bson.RawValue{Type: bson.TypeNull}, nil
+	}
 	t, data, err := bson.MarshalValue(out)
 	return bson.RawValue{Type: t, Value: data}, err
 }
