@@ -3,6 +3,7 @@ package match
 import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/jsonschema"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/regex"
 	"regent/docdb/internal/value"
@@ -197,14 +198,15 @@ func (c *compiler) expr(op string, v bson.RawValue, _ int, _ bool) (Node, error)
 	return &Expr{Arg: v, pred: pred}, nil
 }
 
-func (c *compiler) schema(op string, v bson.RawValue, _ int, _ bool) (Node, error) {
+func (c *compiler) schema(_ string, v bson.RawValue, _ int, _ bool) (Node, error) {
 	if !value.IsDoc(v) {
 		return nil, mongoerr.New(mongoerr.TypeMismatch, "$jsonSchema must be an object")
 	}
-	if c.opts.JSONSchema == nil {
-		return nil, mongoerr.New(mongoerr.QueryFeatureNotAllowed, "%s is not allowed in this context", op)
+	compile := c.opts.JSONSchema
+	if compile == nil {
+		compile = jsonschema.Predicate
 	}
-	pred, err := c.opts.JSONSchema(v.Value)
+	pred, err := compile(v.Value)
 	if err != nil {
 		return nil, err
 	}

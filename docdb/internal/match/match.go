@@ -20,8 +20,7 @@ type Options struct {
 	Collation value.StringComparer
 	// Expr compiles the argument of $expr to a predicate. Without it $expr is refused.
 	Expr func(expr bson.RawValue) (func(doc bson.Raw) (bool, error), error)
-	// JSONSchema compiles the argument of $jsonSchema. Without it the package jsonschema's compiler is used by way of Compile's
-	// caller; nil refuses the operator.
+	// JSONSchema compiles the argument of $jsonSchema; nil takes jsonschema.Predicate.
 	JSONSchema func(schema bson.Raw) (func(doc bson.Raw) (bool, error), error)
 	// Geo compiles $geoWithin, $geoIntersects, $near and $nearSphere for one field. nil refuses them.
 	Geo func(op string, args bson.RawValue, siblings bson.Raw) (Geometry, error)

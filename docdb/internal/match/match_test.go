@@ -2,6 +2,7 @@ package match
 
 import (
 	"bufio"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/value"
 )
 
 func doc(t testing.TB, ejson string) bson.Raw {
@@ -27,7 +29,7 @@ func doc(t testing.TB, ejson string) bson.Raw {
 }
 
 // TestCases runs testdata/*.txt. A line "filter F" is followed by documents that it takes (yes) or not (no), by the error that
-// its compilation gives (error CODE TEXT), or by "position N DOC".
+// its compilation gives (error CODE TEXT), by "position N DOC", or by "why DOC EXPLANATION".
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -75,6 +77,15 @@ func TestCases(t *testing.T) {
 				got, err := m.Match(doc(t, arg))
 				if err != nil || got != (verb == "yes") {
 					fail("%s gives %t, %v", arg, got, err)
+				}
+			case "why":
+				dec := json.NewDecoder(strings.NewReader(arg))
+				var d, want json.RawMessage
+				if dec.Decode(&d) != nil || dec.Decode(&want) != nil {
+					t.Fatalf("%s:%d: not two documents", name, n)
+				}
+				if got := Explain(doc(t, filter), doc(t, string(d)), Options{}); string(got) != string(doc(t, string(want))) {
+					fail("gives %s, want %s", value.ShowDoc(got), want)
 				}
 			case "position":
 				want, d, _ := strings.Cut(arg, " ")
@@ -135,4 +146,22 @@ func BenchmarkMatch(b *testing.B) {
 			}
 		})
 	}
+}
+
+// FuzzFilter looks for filters and documents that break Compile or Match.
+func FuzzFilter(f *testing.F) {
+	for _, s := range []string{`{"a": {"$gt": 1}}`, `{"$or": [{"a.b": {"$elemMatch": {"x": 1}}}]}`, `{"a": {"$in": [1, null]}}`, `{"a": {"$regex": "^x", "$options": "i"}}`, `{"a": {"$all": [1]}}`, `{"a": {"$bitsAllSet": [1]}}`} {
+		f.Add([]byte(doc(f, s)), []byte(doc(f, `{"a": [1, {"b": [{"x": 1}]}], "c": "text"}`)))
+	}
+	f.Fuzz(func(t *testing.T, filter, d []byte) {
+		m, err := Compile(filter, Options{})
+		if err != nil {
+			return
+		}
+		ok, err := m.Match(d)
+		if again, _, err2 := m.MatchPosition(d); again != ok || (err == nil) != (err2 == nil) {
+			t.Errorf("Match %t, MatchPosition %t", ok, again)
+		}
+		Explain(filter, d, Options{})
+	})
 }

@@ -1,0 +1,378 @@
+package update
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"pgregory.net/rapid"
+
+	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/value"
+)
+
+// The oracle: operators one after the other, in the order of their paths, on decoded documents.
+
+type step struct {
+	op   string
+	path value.Path
+	arg  any
+}
+
+type naiveError struct{ code mongoerr.Code }
+
+func fail(code mongoerr.Code) { panic(naiveError{code}) }
+
+func decode(d bson.Raw) bson.D {
+	var out bson.D
+	if err := bson.Unmarshal(d, &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func encode(v any) bson.RawValue {
+	if v == nil {
+		return value.Null
+	}
+	t, b, err := bson.MarshalValue(v)
+	if err != nil {
+		panic(err)
+	}
+	return bson.RawValue{Type: t, Value: b}
+}
+
+func naive(doc bson.D, steps []step) (out bson.D, code mongoerr.Code) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case naiveError:
+			code = e.code
+		default:
+			panic(e)
+		}
+	}()
+	original := decode(encode(doc).Value)
+	steps = slices.Clone(steps)
+	slices.SortStableFunc(steps, func(a, b step) int {
+		for i := range min(len(a.path), len(b.path)) {
+			if d := compareNames(a.path[i], b.path[i]); d != 0 {
+				return d
+			}
+		}
+		return 0
+	})
+	var v any = doc
+	for _, s := range steps {
+		v = s.at(v, s.path, original)
+	}
+	return v.(bson.D), 0
+}
+
+// creates reports whether an operator makes what is missing.
+func (s step) creates() bool { return !slices.Contains([]string{"$unset", "$pull", "$pop"}, s.op) }
+
+func (s step) at(v any, path value.Path, original bson.D) any {
+	part := path[0]
+	switch v := v.(type) {
+	case bson.D:
+		for i := range v {
+			if v[i].Key != part {
+				continue
+			}
+			if len(path) > 1 {
+				v[i].Value = s.at(v[i].Value, path[1:], original)
+			} else if s.op == "$unset" {
+				return slices.Delete(v, i, i+1)
+			} else {
+				v[i].Value = s.change(v[i].Value, true)
+			}
+			return v
+		}
+		if !s.creates() {
+			return v
+		}
+		if len(path) > 1 {
+			return append(v, bson.E{Key: part, Value: s.at(bson.D{}, path[1:], original)})
+		}
+		return append(v, bson.E{Key: part, Value: s.change(nil, false)})
+	case bson.A:
+		i, err := strconv.Atoi(part)
+		if err != nil {
+			if s.creates() {
+				fail(mongoerr.PathNotViable)
+			}
+			return v
+		}
+		if i >= len(v) {
+			if !s.creates() {
+				return v
+			}
+			for len(v) < i {
+				v = append(v, nil)
+			}
+			if len(path) > 1 {
+				return append(v, s.at(bson.D{}, path[1:], original))
+			}
+			return append(v, s.change(nil, false))
+		}
+		switch {
+		case len(path) > 1:
+			v[i] = s.at(v[i], path[1:], original)
+		case s.op == "$unset":
+			v[i] = nil
+		default:
+			v[i] = s.change(v[i], true)
+		}
+		return v
+	}
+	if s.creates() {
+		fail(mongoerr.PathNotViable)
+	}
+	return v
+}
+
+func equal(a, b any) bool { return value.Equal(encode(a), encode(b)) }
+
+func (s step) change(old any, exists bool) any {
+	array := func() bson.A {
+		if !exists {
+			return bson.A{}
+		}
+		a, ok := old.(bson.A)
+		if !ok {
+			if s.op == "$pop" {
+				fail(mongoerr.TypeMismatch)
+			}
+			fail(mongoerr.BadValue)
+		}
+		return a
+	}
+	switch s.op {
+	case "$set":
+		return s.arg
+	case "$inc":
+		by := s.arg.(int32)
+		switch o := old.(type) {
+		case int32:
+			if sum := int64(o) + int64(by); sum != int64(int32(sum)) {
+				return sum
+			}
+			return o + by
+		case int64:
+			return o + int64(by)
+		case float64:
+			return o + float64(by)
+		}
+		if exists {
+			fail(mongoerr.TypeMismatch)
+		}
+		return by
+	case "$min", "$max":
+		d := 1
+		if exists {
+			d = value.Compare(encode(s.arg), encode(old))
+		} else if s.op == "$min" {
+			d = -1
+		}
+		if s.op == "$min" && d < 0 || s.op == "$max" && d > 0 {
+			return s.arg
+		}
+		return old
+	case "$push":
+		return append(array(), s.arg)
+	case "$addToSet":
+		a := array()
+		for _, e := range a {
+			if equal(e, s.arg) {
+				return a
+			}
+		}
+		return append(a, s.arg)
+	case "$pull":
+		return slices.DeleteFunc(array(), func(e any) bool { return equal(e, s.arg) })
+	case "$pop":
+		a := array()
+		if len(a) == 0 {
+			return a
+		}
+		if s.arg.(int32) < 0 {
+			return a[1:]
+		}
+		return a[:len(a)-1]
+	}
+	panic(s.op)
+}
+
+var names = []string{"a", "b", "0", "1", "10", "c"}
+
+func anyValue(t *rapid.T, depth int) any {
+	kinds := 7
+	if depth == 0 {
+		kinds = 5
+	}
+	switch rapid.IntRange(0, kinds-1).Draw(t, "kind") {
+	case 0:
+		return rapid.SampledFrom([]int32{0, 1, 2, 1<<31 - 1}).Draw(t, "int")
+	case 1:
+		return rapid.SampledFrom([]int64{1, 5}).Draw(t, "long")
+	case 2:
+		return rapid.SampledFrom([]float64{1, 2.5}).Draw(t, "double")
+	case 3:
+		return rapid.SampledFrom([]string{"", "x"}).Draw(t, "string")
+	case 4:
+		return nil
+	case 5:
+		return anyDoc(t, depth-1)
+	}
+	a := bson.A{}
+	for range rapid.IntRange(0, 3).Draw(t, "length") {
+		a = append(a, anyValue(t, depth-1))
+	}
+	return a
+}
+
+func anyDoc(t *rapid.T, depth int) bson.D {
+	d := bson.D{}
+	for _, n := range rapid.Permutation(names).Draw(t, "names")[:rapid.IntRange(0, 4).Draw(t, "members")] {
+		d = append(d, bson.E{Key: n, Value: anyValue(t, depth)})
+	}
+	return d
+}
+
+func TestUpdatesAgreeWithANaiveImplementation(t *testing.T) {
+	applied, refused := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		doc := encode(anyDoc(t, 3)).Value
+		var steps []step
+		byOp := map[string]bson.D{}
+		for range rapid.IntRange(1, 4).Draw(t, "operators") {
+			s := step{op: rapid.SampledFrom([]string{"$set", "$unset", "$inc", "$min", "$max", "$push", "$addToSet", "$pull", "$pop"}).Draw(t, "op")}
+			for range rapid.IntRange(1, 3).Draw(t, "parts") {
+				s.path = append(s.path, rapid.SampledFrom(names).Draw(t, "part"))
+			}
+			switch s.op {
+			case "$inc":
+				s.arg = rapid.SampledFrom([]int32{0, 1, -5}).Draw(t, "by")
+			case "$pop":
+				s.arg = rapid.SampledFrom([]int32{1, -1}).Draw(t, "end")
+			case "$pull": // a document is a condition, not a value
+				s.arg = rapid.SampledFrom([]any{int32(1), 2.5, "x", nil}).Draw(t, "value")
+			default:
+				s.arg = anyValue(t, 1)
+			}
+			steps = append(steps, s)
+			byOp[s.op] = append(byOp[s.op], bson.E{Key: s.path.String(), Value: s.arg})
+		}
+		spec := bson.D{}
+		for op, fields := range byOp {
+			spec = append(spec, bson.E{Key: op, Value: fields})
+		}
+		conflict := false
+		for i, a := range steps {
+			for _, b := range steps[:i] {
+				conflict = conflict || a.path.HasPrefix(b.path) || b.path.HasPrefix(a.path)
+			}
+		}
+		u, err := Compile(encode(spec), Options{})
+		if conflict {
+			if mongoerr.CodeOf(err) != mongoerr.ConflictingUpdateOperators {
+				t.Fatalf("%v: no conflict: %v", spec, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("%v: %v", spec, err)
+		}
+		got, err := u.Apply(doc, Context{Position: -1})
+		want, code := naive(decode(doc), steps)
+		if code != 0 || err != nil {
+			refused++
+			if (code == 0) != (err == nil) || len(steps) == 1 && code != mongoerr.CodeOf(err) {
+				t.Fatalf("%s by %v: %v, want code %d", value.ShowDoc(doc), spec, err, code)
+			}
+			return
+		}
+		applied++
+		if w := encode(want).Value; string(got.Doc) != string(w) || got.Modified != (string(w) != string(doc)) {
+			t.Fatalf("%s by %v:\n got %s\nwant %s\nmodified %t", value.ShowDoc(doc), spec, value.ShowDoc(got.Doc), value.ShowDoc(w), got.Modified)
+		}
+		checkDiff(t, doc, got.Doc)
+	})
+	if applied == 0 || refused == 0 {
+		t.Errorf("%d applied, %d refused", applied, refused)
+	}
+}
+
+// checkDiff replays a diff on the old document; apart from the order of members it must give the new one.
+func checkDiff(t *rapid.T, before, after bson.Raw) {
+	updated, removed, truncated := Diff(before, after)
+	var v any = decode(before)
+	for _, cut := range truncated {
+		path := value.ParsePath(cut.Field)
+		v = replay(v, path, func(old any) any { return old.(bson.A)[:cut.NewSize] })
+	}
+	for _, r := range removed {
+		v = step{op: "$unset"}.at(v, value.ParsePath(r), nil)
+	}
+	for _, e := range decode(updated) {
+		v = step{op: "$set", arg: e.Value}.at(v, value.ParsePath(e.Key), nil)
+	}
+	if string(encode(sorted(v)).Value) != string(encode(sorted(decode(after))).Value) {
+		t.Fatalf("diff of %s and %s: %s, removed %v, truncated %v gives %v", value.ShowDoc(before), value.ShowDoc(after), value.ShowDoc(updated), removed, truncated, v)
+	}
+}
+
+func replay(v any, path value.Path, f func(any) any) any {
+	if len(path) == 0 {
+		return f(v)
+	}
+	switch v := v.(type) {
+	case bson.D:
+		for i := range v {
+			if v[i].Key == path[0] {
+				v[i].Value = replay(v[i].Value, path[1:], f)
+			}
+		}
+	case bson.A:
+		i, _ := strconv.Atoi(path[0])
+		v[i] = replay(v[i], path[1:], f)
+	}
+	return v
+}
+
+// sorted orders the members of documents by name.
+func sorted(v any) any {
+	switch v := v.(type) {
+	case bson.D:
+		for i := range v {
+			v[i].Value = sorted(v[i].Value)
+		}
+		slices.SortFunc(v, func(a, b bson.E) int { return compareNames(a.Key, b.Key) })
+	case bson.A:
+		for i := range v {
+			v[i] = sorted(v[i])
+		}
+	}
+	return v
+}
+
+func FuzzUpdate(f *testing.F) {
+	for _, u := range []string{`{"$set": {"a.b": 1}}`, `{"$push": {"a": {"$each": [1], "$slice": -1}}}`, `{"$pull": {"a": {"$gt": 1}}}`, `{"$rename": {"a": "b"}}`, `{"$inc": {"a.$[]": 1}}`, `{"a": 1}`} {
+		f.Add([]byte(doc(f, u)), []byte(doc(f, `{"_id": 1, "a": [1, {"b": 2}]}`)))
+	}
+	f.Fuzz(func(t *testing.T, u, d []byte) {
+		c, err := Compile(value.Doc(u), Options{})
+		if err != nil {
+			return
+		}
+		r, err := c.Apply(d, Context{Position: 0})
+		if err == nil && value.Validate(d, 50) == nil && value.Validate(u, 50) == nil {
+			if err := value.Validate(r.Doc, 150); err != nil {
+				t.Error(err)
+			}
+		}
+		c.Upsert(d, Context{Position: -1}, func() bson.ObjectID { return bson.ObjectID{1} })
+	})
+}
