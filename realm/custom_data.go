@@ -40,7 +40,9 @@ func (u *User) RefreshCustomData(ctx context.Context) (bson.M, error) {
 func RefreshCustomData[T any](ctx context.Context, user *User) (T, error) {
 	// Not shared with a renewal under way: that one may have been answered
 	// before the change the caller wants to see.
-	if _, err := user.renew(ctx); err != nil {
+	next, err := user.renew(ctx)
+	next.notify()
+	if err != nil {
 		var zero T
 		return zero, err
 	}

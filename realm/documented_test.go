@@ -5,7 +5,6 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,80 +23,97 @@ func TestEverythingIsDocumented(t *testing.T) {
 	}
 }
 
-func checkDocumented(t *testing.T, dir string) {
-	set := token.NewFileSet()
-	packages, err := parser.ParseDir(set, dir, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, parser.ParseComments)
+// parseFolder reads the Go files of a package, without its tests.
+func parseFolder(t *testing.T, set *token.FileSet, dir string) (files []*ast.File) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
+func checkDocumented(t *testing.T, dir string) {
+	set := token.NewFileSet()
 	missing := func(pos token.Pos, name string) { t.Errorf("%s: %s has no documentation", set.Position(pos), name) }
 	checked := 0
-	for _, pkg := range packages {
-		d := doc.New(pkg, dir, doc.PreserveAST)
-		if strings.TrimSpace(d.Doc) == "" {
-			t.Errorf("%s: package %s has no documentation", dir, d.Name)
-		}
-		values := func(list []*doc.Value) {
-			for _, v := range list {
-				for _, spec := range v.Decl.Specs {
-					s := spec.(*ast.ValueSpec)
-					for _, name := range s.Names {
-						checked++
-						alone := len(v.Decl.Specs) == 1 && v.Doc != ""
-						if name.IsExported() && !alone && s.Doc.Text() == "" && s.Comment.Text() == "" {
-							missing(name.Pos(), name.Name)
-						}
+	d, err := doc.NewFromFiles(set, parseFolder(t, set, dir), dir, doc.PreserveAST)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(d.Doc) == "" {
+		t.Errorf("%s: package %s has no documentation", dir, d.Name)
+	}
+	values := func(list []*doc.Value) {
+		for _, v := range list {
+			for _, spec := range v.Decl.Specs {
+				s := spec.(*ast.ValueSpec)
+				for _, name := range s.Names {
+					checked++
+					alone := len(v.Decl.Specs) == 1 && v.Doc != ""
+					if name.IsExported() && !alone && s.Doc.Text() == "" && s.Comment.Text() == "" {
+						missing(name.Pos(), name.Name)
 					}
 				}
 			}
 		}
-		funcs := func(list []*doc.Func, of string) {
-			for _, f := range list {
-				checked++
-				if ast.IsExported(f.Name) && f.Doc == "" {
-					missing(f.Decl.Pos(), of+f.Name)
-				}
+	}
+	funcs := func(list []*doc.Func, of string) {
+		for _, f := range list {
+			checked++
+			if ast.IsExported(f.Name) && f.Doc == "" {
+				missing(f.Decl.Pos(), of+f.Name)
 			}
 		}
-		values(d.Consts)
-		values(d.Vars)
-		funcs(d.Funcs, "")
-		for _, typ := range d.Types {
-			if !ast.IsExported(typ.Name) {
+	}
+	values(d.Consts)
+	values(d.Vars)
+	funcs(d.Funcs, "")
+	for _, typ := range d.Types {
+		if !ast.IsExported(typ.Name) {
+			continue
+		}
+		checked++
+		if typ.Doc == "" {
+			missing(typ.Decl.Pos(), typ.Name)
+		}
+		values(typ.Consts)
+		values(typ.Vars)
+		funcs(typ.Funcs, "")
+		funcs(typ.Methods, typ.Name+".")
+		for _, spec := range typ.Decl.Specs {
+			var fields *ast.FieldList
+			switch s := spec.(*ast.TypeSpec).Type.(type) {
+			case *ast.StructType:
+				fields = s.Fields
+			case *ast.InterfaceType:
+				fields = s.Methods
+			default:
 				continue
 			}
-			checked++
-			if typ.Doc == "" {
-				missing(typ.Decl.Pos(), typ.Name)
-			}
-			values(typ.Consts)
-			values(typ.Vars)
-			funcs(typ.Funcs, "")
-			funcs(typ.Methods, typ.Name+".")
-			for _, spec := range typ.Decl.Specs {
-				var fields *ast.FieldList
-				switch s := spec.(*ast.TypeSpec).Type.(type) {
-				case *ast.StructType:
-					fields = s.Fields
-				case *ast.InterfaceType:
-					fields = s.Methods
-				default:
-					continue
+			// A comment also covers the lines right below its field.
+			covered := -1
+			for _, f := range fields.List {
+				line := set.Position(f.Pos()).Line
+				documented := f.Doc.Text() != "" || f.Comment.Text() != "" || line == covered
+				for _, name := range f.Names {
+					checked++
+					if name.IsExported() && !documented {
+						missing(name.Pos(), typ.Name+"."+name.Name)
+					}
 				}
-				// A comment also covers the lines right below its field.
-				covered := -1
-				for _, f := range fields.List {
-					line := set.Position(f.Pos()).Line
-					documented := f.Doc.Text() != "" || f.Comment.Text() != "" || line == covered
-					for _, name := range f.Names {
-						checked++
-						if name.IsExported() && !documented {
-							missing(name.Pos(), typ.Name+"."+name.Name)
-						}
-					}
-					if covered = -1; documented && f.Comment.Text() == "" {
-						covered = set.Position(f.End()).Line + 1
-					}
+				if covered = -1; documented && f.Comment.Text() == "" {
+					covered = set.Position(f.End()).Line + 1
 				}
 			}
 		}
@@ -126,12 +142,8 @@ func TestEveryEntryPointHasAnExample(t *testing.T) {
 	for _, name := range []string{"Error", "String", "GoString", "Is", "Unwrap", "MarshalJSON"} {
 		used[name] = true
 	}
-	packages, err := parser.ParseDir(set, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, f := range packages["realm"].Files {
+	for _, f := range parseFolder(t, set, ".") {
 		for _, decl := range f.Decls {
 			fn, ok := decl.(*ast.FuncDecl)
 			if !ok || !fn.Name.IsExported() || fn.Recv != nil && !exportedReceiver(fn) {

@@ -15,7 +15,8 @@ import (
 // LogIn logs somebody in and makes them the current user. Who logs in again
 // keeps the same *User, with a new session. If the session is there but the
 // profile cannot be fetched, that is an error; the user is then listed by
-// [App.AllUsers], but not current.
+// [App.AllUsers], but not current. If the storage fails, that is an error too;
+// the user is then logged in for this run of the program.
 //
 // Common errors: [ErrInvalidPassword], [ErrAuth], [ErrUserDisabled],
 // [ErrAuthProviderNotFound], and [ErrTooManyRequests] after many failures.

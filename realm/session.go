@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // do makes a call with the user's access token. A 401 renews the token and
@@ -43,7 +44,9 @@ func (u *User) doRefresh(ctx context.Context, r request) ([]byte, error) {
 	r.token = refresh
 	body, err := u.app.exchange(ctx, r)
 	if isProtocolError(err, http.StatusUnauthorized) {
-		if _, err := u.sessionEnded(ctx, refresh, err); err != nil {
+		next, err := u.sessionEnded(ctx, refresh, err)
+		next.notify()
+		if err != nil {
 			return nil, err
 		}
 		// Another process has logged the user in again meanwhile.
@@ -90,32 +93,47 @@ func (u *User) renewAfter(ctx context.Context, r request, refusal error) (string
 	return access, err
 }
 
+// renewal is what a renewal of the access token came to.
+type renewal struct {
+	access string
+	// notify tells the listeners what has changed, once. It is called by
+	// those who asked for the renewal, not by the renewal itself, which a
+	// listener may want to begin anew.
+	notify func()
+}
+
+func nothingToTell() {}
+
 // renewShared renews the access token once for everybody whose token was
 // refused. Whoever comes late, with a token that is replaced already, gets the
 // new one without a request.
 func (u *User) renewShared(ctx context.Context, refused string) (string, error) {
-	access, err := u.refreshing.do(ctx, func(ctx context.Context) (string, error) {
+	next, err := u.renewing.do(ctx, func(ctx context.Context) (renewal, error) {
 		u.mu.Lock()
 		state, access := u.state, u.access.text
 		u.mu.Unlock()
 		if state == LoggedIn && access != "" && access != refused {
-			return access, nil
+			return renewal{access, nothingToTell}, nil
 		}
 		return u.renew(ctx)
 	})
-	return access, asError(err, http.MethodPost, u.app.BaseURL()+clientPrefix+"/auth/session")
+	if next.notify != nil {
+		next.notify()
+	}
+	return next.access, asError(err, http.MethodPost, u.app.BaseURL()+clientPrefix+"/auth/session")
 }
 
 // renew fetches a new access token (client-api.md §1.9).
-func (u *User) renew(ctx context.Context) (string, error) {
+func (u *User) renew(ctx context.Context) (renewal, error) {
+	failed := renewal{notify: nothingToTell}
 	u.mu.Lock()
 	state, refresh := u.state, u.refresh
 	u.mu.Unlock()
 	if state != LoggedIn {
-		return "", loggedOut(u.id, nil)
+		return failed, loggedOut(u.id, nil)
 	}
 	if refresh == "" {
-		return "", ErrNoRefreshToken
+		return failed, ErrNoRefreshToken
 	}
 	r := request{method: http.MethodPost, path: "/auth/session", token: refresh}
 	body, err := u.app.exchange(ctx, r)
@@ -123,51 +141,51 @@ func (u *User) renew(ctx context.Context) (string, error) {
 		return u.sessionEnded(ctx, refresh, err)
 	}
 	if err != nil {
-		return "", err
+		return failed, err
 	}
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return "", u.app.badAnswer(r, ErrMalformedJSON, "", err)
+		return failed, u.app.badAnswer(r, ErrMalformedJSON, "", err)
 	}
 	if answer.AccessToken == "" {
-		return "", u.app.badAnswer(r, ErrMissingJSONKey, "no access_token", nil)
+		return failed, u.app.badAnswer(r, ErrMissingJSONKey, "no access_token", nil)
 	}
 	access, err := parseToken(answer.AccessToken)
 	if err != nil {
-		return "", u.app.badAnswer(r, ErrBadToken, "", err)
+		return failed, u.app.badAnswer(r, ErrBadToken, "", err)
 	}
 
 	u.mu.Lock()
 	switch {
 	case u.state != LoggedIn:
 		u.mu.Unlock()
-		return "", loggedOut(u.id, nil) // logged out while the request ran
+		return failed, loggedOut(u.id, nil) // logged out while the request ran
 	case u.refresh != refresh:
 		access = u.access // logged in again while the request ran
 		u.mu.Unlock()
-		return access.text, nil
+		return renewal{access.text, nothingToTell}, nil
 	}
 	u.access = access
 	u.mu.Unlock()
 	u.app.saveQuietly(ctx, u, refresh)
-	u.listeners.fire()
-	return access.text, nil
+	return renewal{access.text, sync.OnceFunc(u.listeners.fire)}, nil
 }
 
 // sessionEnded deals with a refresh token that the server has refused. If
 // another process sharing the storage has meanwhile begun a new session, that
 // one is taken over and its access token returned. Otherwise the user is
 // logged out, and the error is ErrLoggedOut with the refusal as its reason.
-func (u *User) sessionEnded(ctx context.Context, refused string, refusal error) (string, error) {
+func (u *User) sessionEnded(ctx context.Context, refused string, refusal error) (renewal, error) {
+	notify := nothingToTell
 	if s, ok := u.app.storedUser(ctx, u.id); ok && s.State == LoggedIn && s.RefreshToken != "" && s.RefreshToken != refused {
 		u.mu.Lock()
 		same := u.state == LoggedIn && u.refresh == refused
 		u.mu.Unlock()
 		if same {
 			u.restore(s)
-			u.listeners.fire()
+			notify = sync.OnceFunc(u.listeners.fire)
 		}
 	}
 	u.mu.Lock()
@@ -182,15 +200,18 @@ func (u *User) sessionEnded(ctx context.Context, refused string, refusal error) 
 	u.mu.Unlock()
 	switch {
 	case state == LoggedIn && refresh != refused:
-		return access, nil
+		return renewal{access, notify}, nil
 	case state == LoggedIn:
+		u.ended.fire()
 		if err := u.app.afterSessionEnd(ctx, u, refused); err != nil {
 			u.app.log.Warn("realm: the end of a session could not be saved", "user", u.id, "error", err)
 		}
-		u.listeners.fire()
-		u.app.listeners.fire()
+		notify = sync.OnceFunc(func() {
+			u.listeners.fire()
+			u.app.listeners.fire()
+		})
 	}
-	return "", loggedOut(u.id, refusal)
+	return renewal{notify: notify}, loggedOut(u.id, refusal)
 }
 
 // revoke ends a session on the server. A session that the server does not know

@@ -426,3 +426,30 @@ func TestLocation(t *testing.T) {
 		}
 	})
 }
+
+// TestListenersMayCall: a listener makes calls of its own, even ones that need
+// another renewal.
+func TestListenersMayCall(t *testing.T) {
+	s := newServer(t)
+	user := logIn(t, newApp(t, s.URL), realm.EmailPassword("ada@example.com", "secret1"))
+	n := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	// Calls whose new token the listener makes useless may fail, not hang.
+	call := func() {
+		if _, err := user.CallFunction(ctx, "f"); err != nil && !errors.Is(err, realm.ErrInvalidSession) {
+			t.Error(err)
+		}
+	}
+	user.AddListener(func() {
+		if n++; n < 3 {
+			s.expire()
+			call()
+		}
+	})
+	s.expire()
+	call()
+	if n < 3 {
+		t.Errorf("listener called %d times", n)
+	}
+}

@@ -67,8 +67,9 @@ type User struct {
 	app *App
 	id  string
 
-	refreshing flight[string]
-	listeners  listeners
+	renewing  flight[renewal]
+	listeners listeners
+	ended     listeners // called first when a session ends; used by Watch
 
 	mu         sync.Mutex
 	state      UserState
@@ -178,6 +179,7 @@ func (u *User) LogOut(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
+	u.ended.fire()
 	if u.borrowed {
 		u.listeners.fire()
 		return nil

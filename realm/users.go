@@ -126,6 +126,7 @@ func (a *App) forget(user *User) (refresh string) {
 	refresh = user.refresh
 	user.access, user.refresh, user.state = token{}, "", Removed
 	user.mu.Unlock()
+	user.ended.fire()
 	a.drop(user)
 	return refresh
 }

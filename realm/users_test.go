@@ -8,17 +8,14 @@ import (
 	"regent/realm"
 )
 
-// events counts what an app and a user tell their listeners.
-type events struct{ app, user int }
-
 // TestStateMachine walks through client-api.md §2.4 and §2.5: each step names
 // what happens, and what app and user look like afterwards.
 func TestStateMachine(t *testing.T) {
 	s := newServer(t)
 	app := newApp(t, s.URL)
 	ctx := t.Context()
-	var got events
-	app.AddListener(func() { got.app++ })
+	changes := 0
+	app.AddListener(func() { changes++ })
 	var ada, eve, anon *realm.User
 	linked := ok(`{"identities":[{"id":"a","provider_type":"anon-user"},{"id":"b","provider_type":"local-userpass"}],"data":{"email":"eve@example.com"}}`)
 	steps := []struct {
@@ -141,7 +138,7 @@ func TestStateMachine(t *testing.T) {
 		}, nil, func() *realm.User { return nil }, func() []*realm.User { return []*realm.User{ada} }, 0},
 	}
 	for _, step := range steps {
-		got = events{}
+		changes = 0
 		if err := step.run(); !errors.Is(err, step.err) {
 			t.Errorf("%s: error %v, want %v", step.name, err, step.err)
 		}
@@ -151,8 +148,8 @@ func TestStateMachine(t *testing.T) {
 		if !slices.Equal(app.AllUsers(), step.users()) {
 			t.Errorf("%s: wrong users: %d", step.name, len(app.AllUsers()))
 		}
-		if got.app != step.app {
-			t.Errorf("%s: app listeners called %d times, want %d", step.name, got.app, step.app)
+		if changes != step.app {
+			t.Errorf("%s: app listeners called %d times, want %d", step.name, changes, step.app)
 		}
 	}
 }

@@ -226,6 +226,7 @@ func (w *watch[T]) connection(ctx context.Context, cause error, yield func(Chang
 	w.alive = false
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer w.user.ended.add(func() { cancel(loggedOut(w.user.id, nil)) })()
 
 	res, err := w.open(ctx, cancel)
 	if err != nil {
@@ -260,6 +261,8 @@ func (w *watch[T]) connection(ctx context.Context, cause error, yield func(Chang
 			return w.app.answerError(res, ErrResponseTooLarge, err.Error()+" (WithMaxResponseSize)", nil)
 		case errors.Is(err, io.EOF):
 			return interruption{w.app.answerError(res, "", "the server ended the change stream", io.ErrUnexpectedEOF)}
+		case errors.Is(context.Cause(ctx), ErrLoggedOut):
+			return context.Cause(ctx)
 		case err != nil:
 			return interruption{w.app.answerError(res, "", "reading the change stream", transportCause(ctx, err))}
 		}

@@ -365,3 +365,23 @@ func TestEventStreamAgainstOracle(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchEndsWithTheSession: a log-out ends the loop at once.
+func TestWatchEndsWithTheSession(t *testing.T) {
+	s := newServer(t)
+	script(s, t, change(1))
+	app := newApp(t, s.URL)
+	user := logIn(t, app, realm.EmailPassword("ada@example.com", "secret1"))
+	var got error
+	start := time.Now()
+	for _, err := range user.MongoClient("mongodb-atlas").Database("shop").Collection("cats").Watch(t.Context()) {
+		if got = err; err == nil {
+			if err := user.LogOut(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if !errors.Is(got, realm.ErrLoggedOut) || time.Since(start) > 5*time.Second {
+		t.Errorf("got %v after %v", got, time.Since(start))
+	}
+}

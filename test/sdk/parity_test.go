@@ -22,7 +22,6 @@ import (
 type goSide struct {
 	app  *realm.App
 	user *realm.User
-	key  realm.UserAPIKey
 }
 
 func (g *goSide) cats() *realm.Collection[bson.M] {
