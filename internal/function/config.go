@@ -90,6 +90,9 @@ type Outbound struct {
 	Timeout      time.Duration // of one request (functions.http_timeout): 60 s
 	ResponseSize int64         // bytes (functions.http_max_response_bytes): 16 MB
 	Redirects    int           // followed (functions.http_max_redirects): 10
+
+	// TwilioAddress replaces Twilio's own, for tests and proxies; "": Twilio's.
+	TwilioAddress string
 }
 
 func (o Outbound) withDefaults() Outbound {

@@ -131,6 +131,7 @@ func (x *execution) operationOf(kind string) operationFunc {
 		"net":   (*execution).net,
 		"dns":   (*execution).dns,
 
+		"thirdparty":     (*execution).thirdParty,
 		packageOperation: (*execution).packageCode,
 	}[kind]
 }

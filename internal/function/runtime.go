@@ -26,6 +26,7 @@ type Runtime struct {
 
 	mu     sync.Mutex
 	hosts  []*hostProcess
+	single map[*hostProcess]bool // hosts of calls that are run alone
 	closed bool
 
 	starting sync.WaitGroup
@@ -78,6 +79,9 @@ func (r *Runtime) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	hosts := r.hosts
+	for h := range r.single {
+		hosts = append(hosts, h)
+	}
 	r.hosts = nil
 	r.mu.Unlock()
 	r.starting.Wait()
@@ -89,13 +93,15 @@ func (r *Runtime) Close() error {
 	return nil
 }
 
+var errClosing = errors.New("the server is shutting down")
+
 // host gives the living host with the fewest calls, starting one when there is
 // room for another.
 func (r *Runtime) host() (*hostProcess, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return nil, errors.New("the server is shutting down")
+		return nil, errClosing
 	}
 	living := r.hosts[:0]
 	var best *hostProcess
@@ -206,15 +212,35 @@ func (r *Runtime) hostFor(x *execution, alone bool) (h *hostProcess, done func()
 	case <-x.ctx.Done():
 		return nil, nil, x.ctx.Err()
 	}
-	h, err = startHost(r.cfg, r.cfg.Logger)
-	if err != nil {
+	if h, err = r.startSingle(); err != nil {
 		<-r.alone
 		return nil, nil, err
 	}
 	return h, func() {
 		h.kill(nil)
+		r.mu.Lock()
+		delete(r.single, h)
+		r.mu.Unlock()
 		<-r.alone
 	}, nil
+}
+
+// startSingle starts a host for one call.
+func (r *Runtime) startSingle() (*hostProcess, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errClosing
+	}
+	h, err := startHost(r.cfg, r.cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if r.single == nil {
+		r.single = map[*hostProcess]bool{}
+	}
+	r.single[h] = true
+	return h, nil
 }
 
 // await waits for a call's end. A host that does not stop a call in time is

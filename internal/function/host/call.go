@@ -129,6 +129,7 @@ func (c *call) run() (result wire.ResultMessage) {
 
 	c.computing.Store(true)
 	value, failure := c.realm.invoke()
+	returned := value
 	if failure == nil {
 		value, failure = c.settle(value)
 	}
@@ -138,6 +139,9 @@ func (c *call) run() (result wire.ResultMessage) {
 	}
 	if reason := c.stopped(); reason != nil {
 		return c.host.stopFailure(reason)
+	}
+	if len(c.realm.rejected) > 0 {
+		c.realm.logRejections(returned)
 	}
 	if failure != nil {
 		return wire.ResultMessage{Failure: failure}

@@ -59,9 +59,6 @@ func (r *realm) failureOf(v goja.Value) *wire.Failure {
 		if code := o.Get("code"); code != nil && goja.IsNumber(code) {
 			f.Number = int32(code.ToInteger())
 		}
-		if code := o.Get("errorCode"); code != nil && goja.IsString(code) {
-			f.Code = code.String()
-		}
 		if stack := o.Get("stack"); stack != nil && !goja.IsUndefined(stack) {
 			f.Stack = userStack(stack.String())
 		}

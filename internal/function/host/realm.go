@@ -33,12 +33,45 @@ type realm struct {
 	cursor     *goja.Object // prototype of cursors once there is one
 	dateCtor   *goja.Object
 
-	context goja.Value // of the entry function
+	context  goja.Value // of the entry function
+	rejected []*goja.Promise
 }
 
 func newRealm(c *call, vm *goja.Runtime) *realm {
 	r := &realm{call: c, host: c.host, dep: c.dep, vm: vm, loaded: map[string]*goja.Object{}, have: map[string]bool{}, types: newTypeMemory()}
+	vm.SetPromiseRejectionTracker(r.trackRejection)
 	return r
+}
+
+// trackRejection keeps the promises that were rejected and that nobody looks
+// after; what is left when the call ends goes to its log.
+func (r *realm) trackRejection(p *goja.Promise, operation goja.PromiseRejectionOperation) {
+	if operation == goja.PromiseRejectionReject {
+		if len(r.rejected) < maxRejected {
+			r.rejected = append(r.rejected, p)
+		}
+		return
+	}
+	for i, q := range r.rejected {
+		if q == p {
+			r.rejected = append(r.rejected[:i], r.rejected[i+1:]...)
+			return
+		}
+	}
+}
+
+// maxRejected bounds the unhandled rejections that a call keeps.
+const maxRejected = 20
+
+// logRejections reports failures that nobody awaited, except for the result's own.
+func (r *realm) logRejections(result goja.Value) {
+	own := asPromise(result)
+	for _, p := range r.rejected {
+		if p != own {
+			f := r.failureOf(p.Result())
+			r.call.log("error", "not awaited and failed: "+f.Message)
+		}
+	}
 }
 
 // identity is on whose behalf a function runs. The number is known to the
@@ -81,7 +114,7 @@ func (r *realm) invoke() (goja.Value, *wire.Failure) {
 func (r *realm) export(name string, who identity, entry bool) (goja.Callable, *wire.Failure) {
 	f := r.dep.functions[name]
 	if f == nil {
-		return nil, &wire.Failure{Name: "FunctionNotFound", Code: "FunctionNotFound", Message: "function not found: '" + name + "'"}
+		return nil, &wire.Failure{Name: "Error", Code: "FunctionNotFound", Message: "function not found: '" + name + "'"}
 	}
 	if f.source.Error != "" {
 		return nil, &wire.Failure{Name: "SyntaxError", Code: "FunctionSyntaxError", Message: f.source.Error}
