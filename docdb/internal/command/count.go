@@ -169,7 +169,7 @@ func distinct(c *call) error {
 				if v.Type == 0 {
 					return false
 				}
-				kb = value.AppendKeyWith(kb[:0], v, q.comparer)
+				kb = value.AppendKeyWith(kb[:0], v, q.strings())
 				if _, dup := seen[string(kb)]; !dup {
 					seen[string(kb)] = struct{}{}
 					c.out = value.AppendIndexed(c.out, n, v)

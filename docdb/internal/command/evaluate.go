@@ -53,7 +53,7 @@ func (c *call) stageEnv(q *query, coll string) stage.Env {
 	return stage.Env{
 		DB: c.db, Collection: coll, Options: q.exprOpts, CollationSpec: q.collation, Let: q.let,
 		AllowDiskUse: true, TempDir: c.e.opts.TempDir, MemoryLimit: c.e.opts.SortBytes,
-		Match: matchOptions(q.comparer, q.scope, q.exprOpts),
+		Match: matchOptions(q.strings(), q.scope, q.exprOpts),
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/docdb/internal/expr"
+	"regent/docdb/internal/keys"
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/plan"
 	"regent/docdb/internal/stage"
 	"regent/docdb/internal/store"
+	"regent/docdb/internal/text"
 	"regent/docdb/internal/value"
 )
 
@@ -180,7 +182,7 @@ type query struct {
 	filter       bson.Raw
 	m            *match.Matcher
 	collation    bson.Raw // nil: simple
-	comparer     value.StringComparer
+	comparer     keyedComparer
 	scope        *expr.Scope
 	let          []stage.Variable
 	exprOpts     expr.Options
@@ -190,6 +192,8 @@ type query struct {
 	natural      int
 	min, max     bson.Raw
 	special      *specialSearch
+	geo          []plan.GeoCondition
+	text         *text.Search
 	wantPosition bool // the positional operator needs the element that matched
 }
 
@@ -207,7 +211,7 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 		return nil, err
 	}
 	t := c.e.st.Applied()
-	q.exprOpts = expr.Options{Collation: q.comparer, Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
+	q.exprOpts = expr.Options{Collation: q.strings(), Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
 	q.scope = expr.NewScope(q.exprOpts)
 	if let != nil {
 		var err error
@@ -219,12 +223,15 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 		}
 	}
 	var err error
-	opts := matchOptions(q.comparer, q.scope, q.exprOpts)
+	opts := matchOptions(q.strings(), q.scope, q.exprOpts)
 	if coll != nil {
 		opts.Text = q.textCompiler(coll)
 	}
 	if q.m, err = match.Compile(q.filter, opts); err != nil {
 		return nil, err
+	}
+	if q.text != nil && q.hint.Type != 0 {
+		return nil, mongoerr.New(mongoerr.BadValue, "text and hint not allowed in same query")
 	}
 	return q, q.findSpecial()
 }
@@ -241,7 +248,9 @@ func (c *call) setCollation(q *query, coll *store.Collection, spec bson.Raw) err
 	if err != nil {
 		return err
 	}
-	q.comparer, q.collation = cmp, full
+	if cmp != nil {
+		q.comparer, q.collation = cmp, full
+	}
 	return nil
 }
 
@@ -344,7 +353,13 @@ func sameKey(a, b bson.Raw) bool {
 
 // makePlan chooses how to find the query's documents.
 func (c *call) makePlan(d *store.Def, q *query, snapshot uint64) (*plan.Plan, error) {
-	r := &plan.Request{Def: d, Filter: q.filter, Collation: q.collation, Collator: q.comparer, Natural: q.natural, Min: q.min, Max: q.max, Snapshot: snapshot}
+	r := &plan.Request{Def: d, Filter: q.filter, Collation: q.collation, Collator: q.collator(), Natural: q.natural, Min: q.min, Max: q.max, Snapshot: snapshot, Geo: q.geo}
+	if q.text != nil {
+		r.Text = q.text.Tokens()
+		if r.Text == nil {
+			r.Text = [][]byte{}
+		}
+	}
 	if q.sort != nil {
 		r.Sort = q.sortBy
 		if r.Sort == nil {
@@ -415,7 +430,7 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 			release()
 			return nil, 0, err
 		}
-		return c.finishOpen(src, q, o, q.special.sorted && q.sort == nil || q.sort == nil), atTime, nil
+		return c.finishOpen(src, q, o, q.sort == nil), atTime, nil
 	}
 	p, err := c.makePlan(d, q, snapshot)
 	if err != nil {
@@ -431,7 +446,11 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 	if !q.m.Always() {
 		f.m = q.m
 	}
-	return c.finishOpen(f, q, o, p.Sorted || q.sort == nil), atTime, nil
+	src = f
+	if q.text != nil {
+		src = &scored{src: f, s: q.text}
+	}
+	return c.finishOpen(src, q, o, p.Sorted || q.sort == nil), atTime, nil
 }
 
 // finishOpen sorts and skips.
@@ -586,6 +605,10 @@ func recordOf(s stream) store.RecordID {
 		switch x := s.(type) {
 		case *filtered:
 			return x.RecordID()
+		case *nearest:
+			return x.RecordID()
+		case *scored:
+			s = x.src
 		case *skipping:
 			s = x.src
 		case *projected:
@@ -637,4 +660,19 @@ func collect(ctx context.Context, s stream) ([]bson.Raw, error) {
 		}
 		out = append(out, append(bson.Raw(nil), d...))
 	}
+}
+
+// strings and collator are the comparer as others take it: really nil for the simple collation.
+func (q *query) strings() value.StringComparer {
+	if q.comparer == nil {
+		return nil
+	}
+	return q.comparer
+}
+
+func (q *query) collator() keys.Collator {
+	if q.comparer == nil {
+		return nil
+	}
+	return q.comparer
 }

@@ -37,7 +37,7 @@ func (l Language) Filter(filter, collationSpec bson.Raw) (func(bson.Raw) (bool, 
 	if err != nil {
 		return nil, err
 	}
-	m, err := match.Compile(filter, matchOptions(c, nil, expr.Options{Collation: c}))
+	m, err := match.Compile(filter, matchOptions(plainComparer(c), nil, expr.Options{Collation: plainComparer(c)}))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (l Language) Validator(options bson.Raw) (store.Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := match.Compile(filter, matchOptions(c, nil, expr.Options{Collation: c}))
+	m, err := match.Compile(filter, matchOptions(plainComparer(c), nil, expr.Options{Collation: plainComparer(c), Now: l.now()}))
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +109,21 @@ func (l Language) Validator(options bson.Raw) (store.Validator, error) {
 		}
 		return validationError(filter, doc)
 	}, nil
+}
+
+// plainComparer is c, really nil for the simple collation.
+func plainComparer(c keyedComparer) value.StringComparer {
+	if c == nil {
+		return nil
+	}
+	return c
+}
+
+func (l Language) now() time.Time {
+	if l.Now != nil {
+		return l.Now()
+	}
+	return time.Now()
 }
 
 // validationError is error 121 with what the driver shows of it.

@@ -22,11 +22,11 @@ func (c *call) projection(q *query, spec bson.Raw) (*projection, error) {
 	}
 	if q.scope == nil {
 		t := c.e.st.Applied()
-		q.exprOpts = expr.Options{Collation: q.comparer, Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
+		q.exprOpts = expr.Options{Collation: q.strings(), Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
 		q.scope = expr.NewScope(q.exprOpts)
 	}
 	p, err := project.Compile(spec, project.Options{
-		Match: matchOptions(q.comparer, q.scope, q.exprOpts),
+		Match: matchOptions(q.strings(), q.scope, q.exprOpts),
 		Expr: func(v bson.RawValue) (func(bson.Raw) (bson.RawValue, error), error) {
 			e, err := expr.Compile(value.Clone(v), q.scope)
 			if err != nil {

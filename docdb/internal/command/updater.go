@@ -26,7 +26,7 @@ type updated struct {
 
 // compileUpdate compiles an update with its array filters, under the query's collation and variables.
 func (c *call) compileUpdate(u, arrayFilters bson.RawValue, q *query, constants bson.Raw) (*updater, error) {
-	opts := update.Options{Match: matchOptions(q.comparer, q.scope, q.exprOpts)}
+	opts := update.Options{Match: matchOptions(q.strings(), q.scope, q.exprOpts)}
 	if arrayFilters.Type == bson.TypeArray {
 		for _, f := range value.Elements(arrayFilters.Value) {
 			d, ok := f.DocumentOK()

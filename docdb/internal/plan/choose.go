@@ -34,8 +34,18 @@ type Request struct {
 	Natural int
 	// Min and Max bound the keys of the hinted index.
 	Min, Max bson.Raw
+	// Geo are the geographic conditions that all results satisfy.
+	Geo []GeoCondition
+	// Text are the tokens of a $text of which every result has one; nil without a $text.
+	Text [][]byte
 	// Snapshot is the time of the view that is read; indexes built later are not used.
 	Snapshot uint64
+}
+
+// GeoCondition gives the ranges of tokens, in order, in which a geo index has the documents that satisfy a condition.
+type GeoCondition struct {
+	Path   string
+	Ranges func(ix *store.Index, path string) []Range
 }
 
 // Stage is the kind of a plan.
@@ -186,15 +196,28 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 		return between(r, ix)
 	}
 	spec := &ix.Keys
+	if r.Text != nil && !hasText(spec) {
+		return nil // a $text is answered by the text index, as its score is
+	}
 	if len(spec.Fields) == 1 && spec.Fields[0].Kind == keys.Wildcard {
 		return wildcard(r, c, ix)
 	}
-	for _, f := range spec.Fields {
-		if f.Kind == keys.Text || f.Kind == keys.Geo {
+	geo := -1
+	for i, f := range spec.Fields {
+		if f.Kind == keys.Text && r.Text == nil {
 			return nil
 		}
+		if (f.Kind == keys.Geo || f.Kind == keys.Text) && geo < 0 {
+			geo = i
+		}
+	}
+	if geo >= 0 && spec.Fields[geo].Kind == keys.Geo && !r.geoOn(spec.Fields[geo].Path) {
+		return nil // documents without a position are not in the index
 	}
 	sameCollation := bytes.Equal(r.Collation, ix.Collation)
+	if r.Text != nil {
+		sameCollation = r.Collation == nil
+	}
 	if ix.Partial != nil && !implied(r, c, ix) && r.Hint == nil {
 		return nil
 	}
@@ -214,6 +237,21 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 				exists = exists || x.exists
 			}
 			used[i] = conds[len(conds)-1]
+		}
+		if f.Kind == keys.Geo || f.Kind == keys.Text {
+			exact, exists = false, true
+			if i == geo && points {
+				if f.Kind == keys.Geo {
+					ranges = r.geoScan(ix, f.Path, prefixes)
+				} else {
+					ranges = r.textScan(prefixes)
+				}
+				p.Bounds = append(p.Bounds, Bound{Path: f.Path, Intervals: []string{"cells"}})
+				p.Limited++
+				p.Distinct = false
+			}
+			points = false
+			continue
 		}
 		if !points {
 			if conds != nil {
@@ -651,4 +689,57 @@ func Whole(d *store.Def, ix *store.Index, r *Request) *Plan {
 		return nil
 	}
 	return &Plan{Stage: IndexScan, Def: d, Index: ix, Ranges: []Range{{ix.Prefix(), ix.Upper()}}, Sorted: r.Sort == nil}
+}
+
+func (r *Request) geoOn(path string) bool {
+	for _, g := range r.Geo {
+		if g.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+// geoScan gives the ranges of a geo field behind each prefix: those of the condition with the fewest.
+func (r *Request) geoScan(ix *store.Index, path string, prefixes [][]byte) []Range {
+	var best []Range
+	for _, g := range r.Geo {
+		if g.Path != path {
+			continue
+		}
+		if l := g.Ranges(ix, path); best == nil || len(l) < len(best) {
+			best = l
+		}
+	}
+	out := []Range{}
+	for _, pre := range prefixes {
+		for _, t := range best {
+			out = append(out, Range{append(append([]byte(nil), pre...), t.Low...), append(append([]byte(nil), pre...), t.High...)})
+		}
+	}
+	return out
+}
+
+func hasText(s *keys.Spec) bool {
+	for _, f := range s.Fields {
+		if f.Kind == keys.Text {
+			return true
+		}
+	}
+	return false
+}
+
+// textScan gives the ranges of the terms behind each prefix.
+func (r *Request) textScan(prefixes [][]byte) []Range {
+	tokens := slices.Clone(r.Text)
+	slices.SortFunc(tokens, bytes.Compare)
+	tokens = slices.CompactFunc(tokens, bytes.Equal)
+	out := []Range{}
+	for _, pre := range prefixes {
+		for _, t := range tokens {
+			lo := append(append([]byte(nil), pre...), t...)
+			out = append(out, Range{lo, append(append([]byte(nil), lo...), 0xFF)})
+		}
+	}
+	return out
 }
