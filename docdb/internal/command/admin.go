@@ -119,7 +119,7 @@ func getCmdLineOpts(c *call) error {
 func getLog(c *call) error {
 	s, ok := c.target.StringValueOK()
 	if !ok {
-		return wrongType("getLog.getLog", c.target, text)
+		return wrongType("getLog.getLog", c.target, textValue)
 	}
 	switch s {
 	case "*":

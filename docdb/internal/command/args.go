@@ -18,7 +18,7 @@ const (
 	anyValue     kind = iota
 	object            // a document
 	array             // an array
-	text              // a string
+	textValue         // a string
 	boolean           // a boolean
 	flag              // a boolean or a number ("safe bool")
 	integer           // a whole number of any numeric type
@@ -34,7 +34,7 @@ func (k kind) expected() string {
 		return "object"
 	case array, documents:
 		return "array"
-	case text:
+	case textValue:
 		return "string"
 	case boolean:
 		return "bool"
@@ -56,7 +56,7 @@ func (k kind) accepts(v bson.RawValue) bool {
 		return v.Type == bson.TypeEmbeddedDocument
 	case array, documents:
 		return v.Type == bson.TypeArray
-	case text:
+	case textValue:
 		return v.Type == bson.TypeString
 	case boolean:
 		return v.Type == bson.TypeBoolean
@@ -157,7 +157,7 @@ func (c *call) generic(key string, v bson.RawValue) error {
 	switch key {
 	case "$db":
 		if v.Type != bson.TypeString {
-			return wrongType(c.cmd.Name+".$db", v, text)
+			return wrongType(c.cmd.Name+".$db", v, textValue)
 		}
 		c.db = v.StringValue()
 	case "lsid":
@@ -240,7 +240,7 @@ func (c *call) parseReadConcern(d bson.Raw) error {
 		case "level":
 			s, ok := v.StringValueOK()
 			if !ok {
-				return wrongType("readConcern.level", v, text)
+				return wrongType("readConcern.level", v, textValue)
 			}
 			switch s {
 			case "local", "available", "majority", "linearizable", "snapshot":

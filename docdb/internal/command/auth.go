@@ -300,7 +300,7 @@ func userRoles(v bson.RawValue, db string) (bson.A, error) {
 func createUser(c *call) error {
 	name, ok := c.target.StringValueOK()
 	if !ok {
-		return wrongType("createUser.createUser", c.target, text)
+		return wrongType("createUser.createUser", c.target, textValue)
 	}
 	if _, err := c.e.user(c.db, name); err == nil {
 		return mongoerr.New(51003, "User \"%s@%s\" already exists", name, c.db)
@@ -327,7 +327,7 @@ func checkMechanisms(v bson.RawValue) error {
 func updateUser(c *call) error {
 	name, ok := c.target.StringValueOK()
 	if !ok {
-		return wrongType("updateUser.updateUser", c.target, text)
+		return wrongType("updateUser.updateUser", c.target, textValue)
 	}
 	u, err := c.e.user(c.db, name)
 	if err != nil {
@@ -361,7 +361,7 @@ func updateUser(c *call) error {
 func dropUser(c *call) error {
 	name, ok := c.target.StringValueOK()
 	if !ok {
-		return wrongType("dropUser.dropUser", c.target, text)
+		return wrongType("dropUser.dropUser", c.target, textValue)
 	}
 	if _, err := c.e.user(c.db, name); err != nil {
 		return mongoerr.New(mongoerr.UserNotFound, "User '%s@%s' not found", name, c.db)

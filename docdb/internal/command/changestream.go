@@ -137,7 +137,7 @@ func (s *changeStream) options(spec bson.RawValue) (start string, err error) {
 	enum := func(v bson.RawValue, name string, allowed ...string) (string, error) {
 		t, ok := value.Text(v)
 		if !ok {
-			return "", wrongType("$changeStream."+name, v, text)
+			return "", wrongType("$changeStream."+name, v, textValue)
 		}
 		for _, a := range allowed {
 			if a == t {

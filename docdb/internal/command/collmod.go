@@ -121,7 +121,7 @@ func modifyIndex(d *store.Def, in bson.Raw, specs map[string]bson.Raw) (bson.D, 
 		case "name":
 			s, ok := v.StringValueOK()
 			if !ok {
-				return nil, wrongType("collMod.index.name", v, text)
+				return nil, wrongType("collMod.index.name", v, textValue)
 			}
 			if ix = d.Index(s); ix == nil {
 				return nil, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", s, d.Namespace())

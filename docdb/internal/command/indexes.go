@@ -512,7 +512,7 @@ func dropIndexes(c *call) error {
 		}
 		names = append(names, found[0].Name)
 	default:
-		return wrongType("dropIndexes.index", v, text)
+		return wrongType("dropIndexes.index", v, textValue)
 	}
 	was := len(d.Indexes)
 	if err := c.e.st.DropIndexes(coll, names); err != nil {

@@ -32,11 +32,11 @@ func opt(name string, k kind) Arg { return Arg{Name: name, Kind: k} }
 func req(name string, k kind) Arg { return Arg{Name: name, Kind: k, Required: true} }
 
 var helloArgs = args(opt("client", object), opt("helloOk", flag), opt("compression", array), opt("topologyVersion", object), opt("maxAwaitTimeMS", integer),
-	opt("saslSupportedMechs", text), opt("speculativeAuthenticate", object), opt("loadBalanced", flag), opt("hostInfo", text), opt("forShell", anyValue), opt("backpressure", anyValue))
+	opt("saslSupportedMechs", textValue), opt("speculativeAuthenticate", object), opt("loadBalanced", flag), opt("hostInfo", textValue), opt("forShell", anyValue), opt("backpressure", anyValue))
 
 var cursorArgs = args(opt("filter", object), opt("nameOnly", flag), opt("cursor", object), opt("authorizedCollections", flag), opt("authorizedDatabases", flag), opt("includePendingDrops", flag))
 
-var userArgs = args(opt("pwd", text), opt("roles", array), opt("customData", object), opt("mechanisms", array), opt("digestPassword", flag), opt("authenticationRestrictions", array), opt("passwordDigestor", text))
+var userArgs = args(opt("pwd", textValue), opt("roles", array), opt("customData", object), opt("mechanisms", array), opt("digestPassword", flag), opt("authenticationRestrictions", array), opt("passwordDigestor", textValue))
 
 // Commands is the table of every command.
 func Commands() []Command {
@@ -62,7 +62,7 @@ func Commands() []Command {
 				opt("returnKey", flag), opt("showRecordId", flag), opt("tailable", flag), opt("awaitData", flag), opt("noCursorTimeout", flag), opt("allowDiskUse", flag),
 				opt("allowPartialResults", flag), opt("oplogReplay", flag))},
 		{Name: "getMore", Help: "takes the next batch of a cursor", Run: getMore, InTransaction: true,
-			Args: args(req("collection", text), opt("batchSize", integer), opt("term", anyValue), opt("lastKnownCommittedOpTime", anyValue))},
+			Args: args(req("collection", textValue), opt("batchSize", integer), opt("term", anyValue), opt("lastKnownCommittedOpTime", anyValue))},
 		{Name: "killCursors", Help: "closes cursors", Args: args(req("cursors", array)), Run: killCursors},
 		{Name: "insert", Help: "inserts documents", Run: insert, Write: true, Retryable: true, InTransaction: true,
 			Args: args(req("documents", documents), opt("ordered", flag), opt("bypassDocumentValidation", flag), opt("stmtId", integer), opt("stmtIds", array))},
@@ -79,29 +79,29 @@ func Commands() []Command {
 		{Name: "count", Help: "counts documents", Run: count,
 			Args: args(opt("query", object), opt("limit", numeric), opt("skip", integer), opt("hint", objectOrText), opt("collation", object), opt("fields", object))},
 		{Name: "distinct", Help: "lists the values of a field", Run: distinct, InTransaction: true,
-			Args: args(req("key", text), opt("query", object), opt("collation", object), opt("hint", objectOrText))},
+			Args: args(req("key", textValue), opt("query", object), opt("collation", object), opt("hint", objectOrText))},
 
 		{Name: "create", Help: "makes a collection or a view", Run: create, Write: true, InTransaction: true,
-			Args: args(opt("capped", flag), opt("size", integer), opt("max", integer), opt("validator", object), opt("validationLevel", text), opt("validationAction", text),
-				opt("collation", object), opt("viewOn", text), opt("pipeline", array), opt("expireAfterSeconds", anyValue), opt("clusteredIndex", anyValue), opt("timeseries", object),
+			Args: args(opt("capped", flag), opt("size", integer), opt("max", integer), opt("validator", object), opt("validationLevel", textValue), opt("validationAction", textValue),
+				opt("collation", object), opt("viewOn", textValue), opt("pipeline", array), opt("expireAfterSeconds", anyValue), opt("clusteredIndex", anyValue), opt("timeseries", object),
 				opt("changeStreamPreAndPostImages", object), opt("storageEngine", object), opt("indexOptionDefaults", object), opt("idIndex", object), opt("autoIndexId", flag),
 				opt("encryptedFields", object), opt("flags", integer), opt("temp", flag))},
 		{Name: "drop", Help: "removes a collection or view", Run: drop, Write: true},
 		{Name: "dropDatabase", Help: "removes a database", Run: dropDatabase, Write: true},
-		{Name: "renameCollection", Help: "gives a collection another name", Args: args(req("to", text), opt("dropTarget", flag), opt("stayTemp", flag)), Run: renameCollection, Write: true, Admin: true},
+		{Name: "renameCollection", Help: "gives a collection another name", Args: args(req("to", textValue), opt("dropTarget", flag), opt("stayTemp", flag)), Run: renameCollection, Write: true, Admin: true},
 		{Name: "listCollections", Help: "lists collections and views", Args: cursorArgs, Run: listCollections},
 		{Name: "listDatabases", Help: "lists databases", Args: cursorArgs, Run: listDatabases, Admin: true},
 		{Name: "createIndexes", Help: "builds indexes", Args: args(req("indexes", array), opt("ignoreUnknownIndexOptions", flag), opt("commitQuorum", anyValue)), Run: createIndexes, Write: true, InTransaction: true},
 		{Name: "listIndexes", Help: "lists a collection's indexes", Args: args(opt("cursor", object), opt("includeBuildUUIDs", flag), opt("includeIndexBuildInfo", flag)), Run: listIndexes},
 		{Name: "dropIndexes", Aliases: []string{"deleteIndexes"}, Help: "removes indexes", Args: args(req("index", anyValue)), Run: dropIndexes, Write: true},
 		{Name: "collMod", Help: "changes a collection's options", Run: collMod, Write: true,
-			Args: args(opt("index", object), opt("validator", object), opt("validationLevel", text), opt("validationAction", text), opt("viewOn", text), opt("pipeline", array),
+			Args: args(opt("index", object), opt("validator", object), opt("validationLevel", textValue), opt("validationAction", textValue), opt("viewOn", textValue), opt("pipeline", array),
 				opt("changeStreamPreAndPostImages", object), opt("cappedSize", integer), opt("cappedMax", integer), opt("expireAfterSeconds", anyValue), opt("dryRun", flag))},
 		{Name: "collStats", Aliases: []string{"collstats"}, Help: "measures a collection", Args: args(opt("scale", integer)), Run: collStats},
 		{Name: "dbStats", Aliases: []string{"dbstats"}, Help: "measures a database", Args: args(opt("scale", integer), opt("freeStorage", integer)), Run: dbStats},
 		{Name: "dataSize", Help: "measures documents", Args: args(opt("keyPattern", object), opt("min", object), opt("max", object), opt("estimate", flag)), Run: dataSize},
 		{Name: "validate", Help: "checks that a collection's indexes agree with its documents", Args: args(opt("full", flag), opt("repair", flag), opt("metadata", flag), opt("background", flag), opt("checkBSONConformance", flag)), Run: validate},
-		{Name: "explain", Help: "shows how a command would be run", Args: args(opt("verbosity", text)), Run: explain},
+		{Name: "explain", Help: "shows how a command would be run", Args: args(opt("verbosity", textValue)), Run: explain},
 
 		{Name: "startSession", Help: "gives out a session id", Run: startSession},
 		{Name: "endSessions", Help: "ends sessions", Run: endSessions, NoSession: true},
@@ -112,7 +112,7 @@ func Commands() []Command {
 		{Name: "commitTransaction", Help: "applies a transaction", Args: args(opt("recoveryToken", object)), Run: commitTransaction, InTransaction: true, Admin: true, Write: true},
 		{Name: "abortTransaction", Help: "drops a transaction", Args: args(opt("recoveryToken", object)), Run: abortTransaction, InTransaction: true, Admin: true, Write: true},
 
-		{Name: "saslStart", Help: "begins a login", Args: args(req("mechanism", text), req("payload", anyValue), opt("options", object), opt("autoAuthorize", flag)), Run: saslStart, Open: true, NoSession: true},
+		{Name: "saslStart", Help: "begins a login", Args: args(req("mechanism", textValue), req("payload", anyValue), opt("options", object), opt("autoAuthorize", flag)), Run: saslStart, Open: true, NoSession: true},
 		{Name: "saslContinue", Help: "continues a login", Args: args(req("conversationId", integer), req("payload", anyValue)), Run: saslContinue, Open: true, NoSession: true},
 		{Name: "logout", Help: "forgets the login", Run: logout, Open: true},
 		{Name: "createUser", Help: "makes a user", Args: userArgs, Run: createUser, Write: true},

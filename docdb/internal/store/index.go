@@ -154,7 +154,7 @@ func newIndex(id uint32, spec bson.Raw, multikey uint64, lang Language) (*Index,
 		} else if d, ok := f.Value().AsFloat64OK(); ok {
 			desc = d < 0
 		}
-		if path == "$**" || len(path) > 4 && path[len(path)-4:] == ".$**" {
+		if kind == keys.Plain && (path == "$**" || len(path) > 4 && path[len(path)-4:] == ".$**") {
 			kind = keys.Wildcard
 		}
 		ix.Keys.Fields = append(ix.Keys.Fields, keys.NewField(path, desc, kind))
