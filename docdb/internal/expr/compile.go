@@ -113,7 +113,7 @@ func (c *compiler) reference(s string) (Expr, error) {
 	}
 	name, rest, dotted := strings.Cut(s[2:], ".")
 	if name == "" {
-		return nil, mongoerr.New(16867, "empty variable names are not allowed")
+		return nil, mongoerr.New(mongoerr.FailedToParse, "empty variable names are not allowed")
 	}
 	if c0 := name[0]; !(c0 >= 'a' && c0 <= 'z' || c0 >= 'A' && c0 <= 'Z' || c0 >= 0x80) {
 		return nil, mongoerr.New(mongoerr.FailedToParse, "'%s' starts with an invalid character for a variable name", name)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -240,7 +241,11 @@ func toText(env *Env, v bson.RawValue, to target) (bson.RawValue, error) {
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
 		return env.String(formatNumber(v))
 	case bson.TypeDateTime:
-		return env.String(formatISO(int64(le.Uint64(v.Value))))
+		ms := int64(le.Uint64(v.Value))
+		if y := time.UnixMilli(ms).UTC().Year(); y < 0 || y > 9999 {
+			return Null, mongoerr.New(18537, "$dateToString is only defined on year 0-9999, tried to use year %d", y)
+		}
+		return env.String(formatISO(ms))
 	case bson.TypeObjectID:
 		return env.String(hex.EncodeToString(v.Value))
 	case bson.TypeBinary:
@@ -252,12 +257,11 @@ func toText(env *Env, v bson.RawValue, to target) (bson.RawValue, error) {
 				return Null, mongoerr.New(mongoerr.ConversionFailure, "Unable to convert binary data that is no UUID to a UUID string%s", noOnError)
 			}
 			return env.String(formatUUID(b))
-		case "", "auto":
+		case "":
+			return Null, mongoerr.New(4341115, "$convert from binData to string requires 'format'")
+		case "auto":
 			if uuid {
 				return env.String(formatUUID(b))
-			}
-			if to.format == "" {
-				return Null, mongoerr.New(4341115, "$convert from binData to string requires 'format'")
 			}
 			return env.String(base64.StdEncoding.EncodeToString(b))
 		case "base64":
@@ -314,15 +318,13 @@ func toBinary(env *Env, v bson.RawValue, to target) (bson.RawValue, error) {
 	case bson.TypeString:
 		s := string(stringBytes(v))
 		var err error
-		if to.subtype == bson.TypeBinaryUUID && to.format == "" {
-			to.format = "uuid"
+		if to.format == "" {
+			return Null, mongoerr.New(4341115, "$convert from string to binData requires 'format'")
 		}
 		if (to.subtype == bson.TypeBinaryUUID) != (to.format == "uuid") && to.format != "auto" {
 			return Null, mongoerr.New(mongoerr.ConversionFailure, "Only the UUID subtype (4) is allowed with the UUID format%s", noOnError)
 		}
 		switch to.format {
-		case "":
-			return Null, mongoerr.New(4341115, "$convert from string to binData requires 'format'")
 		case "uuid":
 			b, err = hex.DecodeString(strings.ReplaceAll(s, "-", ""))
 			if err != nil || len(b) != 16 || formatUUID(b) != strings.ToLower(s) {

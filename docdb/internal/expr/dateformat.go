@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -262,7 +263,7 @@ var clockLayouts = []string{"", "15:04", "15:04:05", "15:04:05.999999999", "3:04
 
 // parseDate reads a date in any usual form. A zone in the text is honoured when loc is nil and refused otherwise.
 func parseDate(s string, loc *time.Location) (int64, error) {
-	text := strings.TrimSpace(s)
+	text := strings.ReplaceAll(strings.TrimFunc(s, func(r rune) bool { return r == 0 || unicode.IsSpace(r) }), "\t", " ")
 	if len(text) > 100 {
 		return 0, fmt.Errorf("the text is longer than a date")
 	}

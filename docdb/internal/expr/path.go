@@ -21,7 +21,7 @@ func SplitPath(path string) ([]string, error) {
 	}
 	parts := strings.Split(path, ".")
 	if len(parts) > MaxPathDepth {
-		return nil, mongoerr.New(5984700, "FieldPath is too long")
+		return nil, mongoerr.New(mongoerr.Overflow, "FieldPath is too long")
 	}
 	for _, p := range parts {
 		switch {

@@ -26,6 +26,9 @@ func typeOperators() []operator {
 		{"$toInt", bson.TypeInt32}, {"$toLong", bson.TypeInt64}, {"$toObjectId", bson.TypeObjectID}, {"$toString", bson.TypeString}, {"$toUUID", bson.TypeBinary},
 	} {
 		to := target{t: s.to}
+		if s.name == "$toString" {
+			to.format = "auto"
+		}
 		if s.name == "$toUUID" {
 			to.subtype = bson.TypeBinaryUUID
 			to.format = "uuid"
@@ -212,7 +215,7 @@ func evalConvert(env *Env, es []Expr) (bson.RawValue, error) {
 		}
 	}
 	v, err := convert(env, in, to)
-	if err != nil && es[3] != nil && mongoerr.CodeOf(err) == mongoerr.ConversionFailure {
+	if code := mongoerr.CodeOf(err); err != nil && es[3] != nil && (code == mongoerr.ConversionFailure || code == 18537) {
 		return es[3].Eval(env)
 	}
 	return v, err

@@ -71,10 +71,7 @@ func compileProject(c *compiler, name string, spec bson.RawValue) (*project, err
 			break
 		}
 		if string(n) == "_id" && plain(v) && (p.how == include) != expr.Truthy(v) {
-			if p.how == exclude {
-				return nil, within(name, mongoerr.New(31253, "Cannot do inclusion on field _id in exclusion projection"))
-			}
-			continue // {_id: 0} beside inclusions
+			continue // {_id: 0} beside inclusions, {_id: 1} beside exclusions
 		}
 		if string(n) == "_id" || strings.HasPrefix(string(n), "_id.") {
 			keepID = false
@@ -135,9 +132,6 @@ func (p *treeParser) place(path string) (*field, error) {
 	if strings.HasSuffix(path, ".$") && p.stage == "$project" {
 		return nil, mongoerr.New(31324, "Cannot use positional projection in aggregation projection")
 	}
-	if path != "" && path[0] == '$' {
-		return nil, mongoerr.New(16410, "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
-	}
 	parts, err := expr.SplitPath(path)
 	if err != nil {
 		return nil, err
@@ -151,8 +145,14 @@ func (p *treeParser) place(path string) (*field, error) {
 			m = &field{name: part, leaf: last}
 			at.members = append(at.members, m)
 		case last:
+			if p.how == set {
+				return nil, mongoerr.New(40176, "specification contains two conflicting paths. Cannot specify both '%s' and one above or below it", path)
+			}
 			return nil, mongoerr.New(31250, "Path collision at %s", path)
 		case m.leaf:
+			if p.how == set {
+				return nil, mongoerr.New(40176, "specification contains two conflicting paths. Cannot specify both '%s' and one above or below it", path)
+			}
 			return nil, mongoerr.New(31249, "Path collision at %s remaining portion %s", path, strings.Join(parts[i+1:], "."))
 		}
 		at = m
@@ -187,10 +187,12 @@ func (p *treeParser) add(path string, v bson.RawValue) error {
 				}
 			}
 		default:
-			if _, _, more := it.Next(); more {
+			if _, _, more := it.Next(); more && p.how != set {
+				return mongoerr.New(16410, "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
+			} else if more {
 				return mongoerr.New(40181, "an expression specification must contain exactly one field, the name of the expression. Found more under %s", path)
 			}
-			if !expr.IsOperator(string(n)) && p.how != set {
+			if !expr.IsOperator(string(n)) && p.how != set && string(n) != "$elemMatch" {
 				return mongoerr.New(31325, "Unknown expression %s", n)
 			}
 		}
