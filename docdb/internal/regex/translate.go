@@ -69,7 +69,12 @@ func translate(p string, extended, multiline bool) translation {
 			case e == 'R':
 				special()
 				both(`(?:\r\n|[\n\x0b\f\r\x{85}\x{2028}\x{2029}])`)
-			case e >= '1' && e <= '9', e == 'k', e == 'g', e == 'K', e == 'G', e == 'Z', e == 'X':
+			case e == 'Z':
+				special()
+				t.dollar = true
+				lin.WriteString(`(?:\n?\z)`)
+				back.WriteString(`(?=\n?\z)`)
+			case e >= '1' && e <= '9', e == 'k', e == 'g', e == 'K', e == 'G', e == 'X':
 				special()
 				t.backtrackOnly = true
 				both(p[i-1 : i+1])
