@@ -246,7 +246,7 @@ func (r *request) targets(ctx context.Context, query, sort bson.Raw, multi bool)
 	if collation != nil {
 		opts.SetCollation(collation)
 	}
-	cursor, err := r.coll.Find(ctx, r.judged(query), opts)
+	cursor, err := r.coll.Find(ctx, r.selected(query), opts)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 	defer cancel()
 	exact := inDatabase || r.query.Exact
 	skip := r.args.skip
-	filter := r.judged(r.args.query)
+	filter := r.selected(r.args.query)
 	if exact && limit == 1 {
 		return r.first(ctx, filter, inDatabase, proj, yield)
 	}

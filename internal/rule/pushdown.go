@@ -286,7 +286,36 @@ func And(queries ...bson.Raw) bson.Raw {
 	case 1:
 		return parts[0]
 	}
+	if flat := flattened(parts); flat != nil {
+		return flat
+	}
 	return junctionQuery("$and", parts)
+}
+
+// flattened joins queries about different fields into one document, which means
+// the same as $and and is simpler to plan; nil when they cannot be.
+func flattened(parts [][]byte) bson.Raw {
+	size, fields := 5, 0
+	for i, p := range parts {
+		size += len(p)
+		for it := newIter(p); it.next(); fields++ {
+			if fields > 16 || len(it.key) == 0 || it.key[0] == '$' {
+				return nil
+			}
+			for _, other := range parts[:i] {
+				if _, taken := lookup(other, string(it.key)); taken {
+					return nil
+				}
+			}
+		}
+	}
+	index, dst := bsoncore.AppendDocumentStart(make([]byte, 0, size))
+	// The caller's own query, which comes last, is often the more selective one.
+	for i := len(parts) - 1; i >= 0; i-- {
+		dst = append(dst, parts[i][4:len(parts[i])-1]...)
+	}
+	dst, _ = bsoncore.AppendDocumentEnd(dst, index)
+	return bson.Raw(dst)
 }
 
 var emptyDocument = bson.Raw{5, 0, 0, 0, 0}
