@@ -17,8 +17,11 @@ const maxLoggedArguments = 4096
 
 // addLog queues an entry with the app's own retention.
 func (srv *Server) addLog(e log.Entry) {
-	if in := srv.registry.byID(e.AppID); in != nil && in.app.Settings.LogRetentionDays > 0 {
-		e.Expires = e.Started.Add(time.Duration(in.app.Settings.LogRetentionDays) * 24 * time.Hour)
+	if in := srv.registry.byID(e.AppID); in != nil {
+		e.Expires = e.Started.AddDate(0, 0, in.app.Settings.LogRetentionDays)
+		if in.app.Settings.LogRetentionDays == 0 { // for ever
+			e.Expires = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+		}
 	}
 	srv.logs.Add(e)
 }

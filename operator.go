@@ -28,7 +28,7 @@ type boundCommand struct {
 
 // operatorTable lists all operator commands; each group is in its own file.
 func operatorTable() []boundCommand {
-	return slices.Concat(userCommands, keyCommands, runCommands, explainCommands, logCommands)
+	return slices.Concat(userCommands, keyCommands, runCommands, explainCommands, logCommands, docdbCommands)
 }
 
 // OperatorCommands describes the operator commands for a command line.

@@ -18,7 +18,7 @@ var explainCommands = []boundCommand{
 		Long: `Explain how rules decide about a stored document (--id) or one in a file (--doc,
 Extended JSON), as they would for the user of --as. Without a document, what
 rules add to the user's queries is shown.`,
-		MinArgs: 1, MaxArgs: 1, NoApp: true, Dir: true, Files: []string{"doc"},
+		MinArgs: 1, MaxArgs: 1, NoApp: true, Dir: true, AppDir: true, Files: []string{"doc"},
 		Flags: []operator.Flag{
 			{Name: "as", Default: "system", Help: "who asks: EMAIL, ID or system"},
 			{Name: "service", Help: "data source (default: the app's first)"},

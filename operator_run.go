@@ -18,7 +18,7 @@ var runCommands = []boundCommand{
 	{operator.Command{Name: "run", Use: "DIR FUNCTION [ARG...]", Short: "Call a function of an app and print its result, its console output and its time",
 		Long: `Arguments are Extended JSON; what does not parse as such is a string. The
 function runs against the data of --data, as the user of --as.`,
-		MinArgs: 2, MaxArgs: -1, NoApp: true, Dir: true,
+		MinArgs: 2, MaxArgs: -1, NoApp: true, Dir: true, AppDir: true,
 		Flags: []operator.Flag{{Name: "as", Default: "system", Help: "who calls: EMAIL, ID or system"}}}, (*Server).runFunction},
 }
 

@@ -41,6 +41,7 @@ func addOperatorCommands(root *cobra.Command) {
 		}
 		parent.AddCommand(operatorCommand(command, words[len(words)-1]))
 	}
+	groups["docdb"].AddCommand(restoreCommand())
 }
 
 func operatorCommand(command operator.Command, word string) *cobra.Command {
@@ -119,7 +120,9 @@ func (o *operatorFlags) run(ctx context.Context, command operator.Command, args 
 			return err
 		}
 		args[0] = dir
-		o.Dirs = []string{dir}
+		if command.AppDir {
+			o.Dirs = []string{dir}
+		}
 	}
 	for _, name := range command.Files {
 		if flags[name] == "" {

@@ -2,7 +2,7 @@ package app
 
 import "io"
 
-//go:generate go test -run TestConfigurationDocument -update
+//go:generate go test regent/cmd/regent -run TestConfigurationDocument -update
 
 // WriteConfiguration writes docs/configuration.md.
 func WriteConfiguration(w io.Writer) error {
@@ -12,7 +12,7 @@ func WriteConfiguration(w io.Writer) error {
 	return SettingsTable().Markdown(w)
 }
 
-const configurationHead = `<!-- Made by go generate ./internal/app from internal/app/settings_table.go. Do not edit. -->
+const configurationHead = `<!-- Made by go generate ./internal/app from the tables of settings and flags. Do not edit. -->
 
 # Configuration
 

@@ -38,7 +38,8 @@ type Command struct {
 	Output  bool     // the answer is written to the file named by the last argument, mode 0600
 	NoApp   bool     // concerns the server, not an app
 	Files   []string // flags that name files; their contents travel instead
-	Dir     bool     // the first argument is an app directory; it arrives as an absolute path
+	Dir     bool     // the first argument is a folder; it arrives as an absolute path
+	AppDir  bool     // that folder is an app directory, which is opened when no server runs
 	Run     func(ctx context.Context, c *Call) error
 }
 

@@ -1,0 +1,112 @@
+package regent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"regent/docdb"
+	"regent/internal/operator"
+)
+
+// docdbCommands are the commands about the embedded database.
+var docdbCommands = []boundCommand{
+	{operator.Command{Name: "docdb user", Use: "NAME", Short: "Make a database user for --docdb-listen, or give one a new password", MinArgs: 1, MaxArgs: 1, NoApp: true,
+		Flags: []operator.Flag{{Name: "password", Help: "the password; without it a random one is made and printed"}, {Name: "drop", Bool: true, Help: "remove the user instead"}}},
+		withDocDB(docdbUser)},
+	{operator.Command{Name: "docdb users", Short: "List the database users", NoApp: true}, withDocDB(func(_ context.Context, db *docdb.DB, c *operator.Call) error {
+		names, err := db.Users()
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			if err := c.Print(operator.Row{{Name: "user", Value: n}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})},
+	{operator.Command{Name: "docdb backup", Use: "DIR", Short: "Write a copy of the database, as it is now, into a new folder; the server goes on meanwhile", MinArgs: 1, MaxArgs: 1, NoApp: true, Dir: true},
+		withDocDB(func(_ context.Context, db *docdb.DB, c *operator.Call) error {
+			return done(c, c.Args[0], "backed up", db.Backup(c.Args[0]))
+		})},
+	{operator.Command{Name: "docdb check", Short: "Compare every index with its documents", NoApp: true}, withDocDB(docdbCheck)},
+	{operator.Command{Name: "docdb compact", Short: "Rewrite the data files so that deleted documents take no room", NoApp: true}, withDocDB(func(ctx context.Context, db *docdb.DB, c *operator.Call) error {
+		before := db.Stats().DiskBytes
+		if err := db.Compact(ctx); err != nil {
+			return err
+		}
+		return c.Print(operator.Row{{Name: "bytes_before", Value: before}, {Name: "bytes_after", Value: db.Stats().DiskBytes}})
+	})},
+	{operator.Command{Name: "docdb stats", Short: "Show what each collection holds and takes", NoApp: true}, withDocDB(docdbStats)},
+}
+
+func withDocDB(f func(context.Context, *docdb.DB, *operator.Call) error) func(*Server, context.Context, *operator.Call) error {
+	return func(srv *Server, ctx context.Context, c *operator.Call) error {
+		if srv.deployments.embedded == nil {
+			return errors.New("this server's data lies in a MongoDB deployment, there is no embedded database")
+		}
+		return f(ctx, srv.deployments.embedded, c)
+	}
+}
+
+func docdbUser(_ context.Context, db *docdb.DB, c *operator.Call) error {
+	name := c.Args[0]
+	if c.Bool("drop") {
+		return done(c, name, "removed", db.DropUser(name))
+	}
+	pass, made, err := passwordOf(c)
+	if err != nil {
+		return err
+	}
+	if err := db.CreateUser(name, pass); err != nil || !made {
+		return done(c, name, "may log in", err)
+	}
+	return c.Print(operator.Row{{Name: "user", Value: name}, {Name: "password", Value: pass}})
+}
+
+func docdbCheck(ctx context.Context, db *docdb.DB, c *operator.Call) error {
+	reports, err := db.Check(ctx)
+	if err != nil {
+		return err
+	}
+	bad := 0
+	for _, r := range reports {
+		verdict := "ok"
+		if len(r.Problems) > 0 {
+			verdict = fmt.Sprintf("%d problems", len(r.Problems))
+			bad += len(r.Problems)
+		}
+		if err := c.Print(operator.Row{{Name: "namespace", Value: r.Namespace}, {Name: "documents", Value: r.Documents}, {Name: "indexes", Value: len(r.Keys)}, {Name: "result", Value: verdict}}); err != nil {
+			return err
+		}
+		for _, p := range r.Problems {
+			c.Note("%s: %s", r.Namespace, p)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d problems: drop and create the indexes that are named, or restore a backup", bad)
+	}
+	return nil
+}
+
+func docdbStats(_ context.Context, db *docdb.DB, c *operator.Call) error {
+	s := db.Stats()
+	for _, x := range s.Collections {
+		if err := c.Print(operator.Row{
+			{Name: "namespace", Value: x.Namespace}, {Name: "documents", Value: x.Documents}, {Name: "bytes", Value: x.Bytes},
+			{Name: "disk_bytes", Value: x.DiskBytes}, {Name: "indexes", Value: x.Indexes}, {Name: "index_bytes", Value: x.IndexBytes},
+		}); err != nil {
+			return err
+		}
+	}
+	return c.Note("all files: %d bytes, of these about %d the oplog; cache %d bytes; %d connections, %d cursors, %d sessions",
+		s.DiskBytes, s.OplogBytes, s.CacheBytes, s.Connections, s.OpenCursors, s.Sessions)
+}
+
+// RestoreDocDB makes the embedded database of a data folder from a backup. No
+// server may run on the folder, which must not have a database yet.
+func RestoreDocDB(backup, dataDir string) error {
+	return docdb.Restore(backup, filepath.Join(dataDir, "db"))
+}
