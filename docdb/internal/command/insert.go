@@ -69,6 +69,9 @@ func (w *inserter) add(i int, doc bson.Raw) (more bool, err error) {
 	}
 	w.n++
 	w.pending = append(w.pending, stmt)
+	if w.u.Def().Capped {
+		return true, w.flush(false) // trimming looks at what has been applied
+	}
 	if w.u.Len() >= unitDocs || w.u.Bytes() >= unitBytes && w.c.txn == nil {
 		return true, w.flush(false)
 	}

@@ -21,9 +21,7 @@ type Collection struct {
 	held map[string]*Txn
 	// nextRecord is the id for the next document; 0 until the last one has been looked up. Guarded by mu.
 	nextRecord RecordID
-	// firstKept is the first record that a unit's trimming of a capped collection has left; guarded by mu.
-	firstKept RecordID
-	dropped   atomic.Bool
+	dropped    atomic.Bool
 	// changed is the time of the last change of the Def.
 	changed atomic.Uint64
 

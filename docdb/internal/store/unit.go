@@ -299,7 +299,8 @@ func (u *Unit) remove(id RecordID, old bson.Raw, hold bool) error {
 	return u.del(u.key)
 }
 
-// trimCapped removes the oldest documents until the collection is within its limits.
+// trimCapped removes the oldest documents until the collection is within its limits. It sees what has been applied, so a unit on a
+// capped collection inserts one document.
 func (u *Unit) trimCapped(ch *change) error {
 	count, size := u.c.Count()+u.dCount+1, u.c.Size()+u.dSize+ch.dSize
 	if (u.def.MaxDocs == 0 || count <= u.def.MaxDocs) && size <= u.def.MaxSize {
@@ -316,13 +317,9 @@ func (u *Unit) trimCapped(ch *change) error {
 			break
 		}
 		id := RecordIDOf(it.Key())
-		if id < u.c.firstKept {
-			continue // removed earlier in this unit
-		}
 		if err := u.remove(id, bson.Raw(it.Value()), false); err != nil {
 			return err
 		}
-		u.c.firstKept = id + 1
 		ch.dCount--
 		ch.dSize -= int64(len(it.Value()))
 		count--
@@ -510,9 +507,6 @@ func (u *Unit) Rollback() {
 		return
 	}
 	u.ended = true
-	if u.def.Capped {
-		u.c.firstKept = 0
-	}
 	u.c.mu.Unlock()
 	if u.b != nil {
 		u.b.Close()
@@ -560,9 +554,6 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 		return ts, nil
 	}
 	ts, err := s.apply(b, sync, u.entries, false)
-	if def.Capped {
-		c.firstKept = 0
-	}
 	c.mu.Unlock()
 	wrote := len(u.entries) > 0
 	u.release()
