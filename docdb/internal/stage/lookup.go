@@ -21,6 +21,8 @@ type lookup struct {
 	derived []derived // equalities that the sub-pipeline's $expr asks of the foreign collection
 	filter  bson.Raw  // what its first $match asks by itself
 	reads   expr.Deps
+	// same says that the sub-pipeline depends on nothing of the document: it is run once.
+	same bool
 	// unwinding is the $unwind of the same path behind it: rows are given out as they are found, and no array is built.
 	unwinding *unwind
 }
@@ -95,6 +97,14 @@ func compileLookup(c *compiler, _ string, spec bson.RawValue) (*lookup, error) {
 		return nil, err
 	}
 	l.derive(c, stages, scope)
+	l.same = l.local == nil && len(l.vars) == 0 && c.env.AllowDiskUse
+	for _, st := range stages {
+		for _, op := range []string{"$rand", "$sample", "$sampleRate"} {
+			if mentions(value.Doc(st), op) {
+				l.same = false
+			}
+		}
+	}
 	l.from, err = c.foreignOf(ns, stages, inLookup, scope)
 	return l, err
 }
@@ -141,49 +151,64 @@ func (l *lookup) derive(c *compiler, stages []bson.Raw, scope *expr.Scope) {
 		l.filter = nil
 	}
 	if e := expr.Lookup(filter.Value, "$expr"); !expr.Missing(e) {
-		l.equalities(e, scope)
+		l.derived = equalities(e, scope)
 	}
 }
 
-func (l *lookup) equalities(e bson.RawValue, scope *expr.Scope) {
+// equalities finds in an expression that has to be true the equalities of a field with what does not depend on the document.
+func equalities(e bson.RawValue, scope *expr.Scope) (out []derived) {
 	if e.Type != bson.TypeEmbeddedDocument {
-		return
+		return nil
 	}
 	it := expr.Each(e.Value)
 	op, args, ok := it.Next()
 	if !ok || args.Type != bson.TypeArray {
-		return
+		return nil
 	}
 	switch string(op) {
 	case "$and":
 		for it := expr.Each(args.Value); ; {
 			_, v, ok := it.Next()
 			if !ok {
-				return
+				return out
 			}
-			l.equalities(v, scope)
+			out = append(out, equalities(v, scope)...)
 		}
 	case "$eq":
 		if value.Count(args.Value) != 2 {
-			return
+			return nil
 		}
 		a, b := value.Index(args.Value, 0), value.Index(args.Value, 1)
 		for range 2 {
 			x, err1 := expr.Compile(a, scope)
 			y, err2 := expr.Compile(b, scope)
 			if err1 != nil || err2 != nil {
-				return
+				return nil
 			}
 			path, field := expr.FieldPath(x)
 			var d expr.Deps
 			y.Deps(&d)
-			if field && !d.Whole && len(d.Paths) == 0 && !d.Volatile {
-				l.derived = append(l.derived, derived{path, y})
-				return
+			if field && !d.Whole && len(d.Paths) == 0 && len(d.Meta) == 0 && !d.Volatile {
+				return []derived{{path, y}}
 			}
 			a, b = b, a
 		}
 	}
+	return nil
+}
+
+// filter is the filter that an equality asks of a collection: every document that satisfies the one satisfies the other. ok is
+// false for values that equality in a filter takes otherwise.
+func (d derived) filter(env *expr.Env) (f bson.Raw, ok bool, err error) {
+	v, err := d.with.Eval(env)
+	if err != nil {
+		return nil, false, err
+	}
+	switch v.Type {
+	case 0, bson.TypeNull, bson.TypeUndefined, bson.TypeArray, bson.TypeRegex:
+		return nil, false, nil
+	}
+	return value.DocOf(value.Field{Name: d.path, Value: value.Doc(value.DocOf(value.Field{Name: "$eq", Value: v}))}), true, nil
 }
 
 func (l *lookup) deps(d *expr.Deps) bool {
@@ -220,6 +245,7 @@ type looking struct {
 	// hash joins by a table of the foreign documents when no index serves the field: otherwise each local document would mean a scan.
 	hash  bool
 	table *hashTable
+	cache *rowStore // of a sub-pipeline that is the same for every document
 
 	// The state of giving out rows one by one, under an $unwind.
 	cur    row
@@ -320,16 +346,13 @@ func (s *looking) matches(ctx context.Context, r row) (source, error) {
 			s.env.Bind(i, v)
 		}
 		for _, d := range s.l.derived {
-			v, err := d.with.Eval(s.env)
+			f, ok, err := d.filter(s.env)
 			if err != nil {
 				return nil, err
 			}
-			// Equality in a filter is wider than that of $expr, but for these.
-			switch v.Type {
-			case 0, bson.TypeNull, bson.TypeUndefined, bson.TypeArray, bson.TypeRegex:
-				continue
+			if ok {
+				conds = append(conds, value.Doc(f))
 			}
-			conds = append(conds, value.Doc(value.DocOf(value.Field{Name: d.path, Value: value.Doc(value.DocOf(value.Field{Name: "$eq", Value: v}))})))
 		}
 	}
 	if s.l.local != nil {
@@ -347,7 +370,30 @@ func (s *looking) matches(ctx context.Context, r row) (source, error) {
 	default:
 		filter = value.DocOf(value.Field{Name: "$and", Value: value.ArrayOf(conds)})
 	}
-	return s.l.from.run(s.r.ctx, filter, vars)
+	if !s.l.same {
+		return s.l.from.run(s.r.ctx, filter, vars)
+	}
+	if s.cache == nil {
+		in, err := s.l.from.run(s.r.ctx, filter, vars)
+		if err != nil {
+			return nil, err
+		}
+		defer in.close()
+		s.cache = &rowStore{env: s.r.env, stage: "$lookup"}
+		for {
+			d, err := in.next(ctx)
+			if drained(err) {
+				break
+			}
+			if err == nil {
+				err = s.cache.add(d)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s.cache.reader()
 }
 
 // localKeys are the values of the local field: an array's elements, null for a missing field.
@@ -423,6 +469,9 @@ func (s *looking) close() error {
 	if s.inner != nil {
 		s.inner.close()
 		s.inner = nil
+	}
+	if s.cache != nil {
+		s.cache.close()
 	}
 	s.table = nil
 	return s.src.close()

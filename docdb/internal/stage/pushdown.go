@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -37,6 +38,7 @@ func (p *Pipeline) Pushdown() Pushdown {
 	for i := 0; i < len(nodes); {
 		if m, ok := nodes[i].(*matchStage); ok {
 			filters = append(filters, value.Doc(m.filter))
+			filters = append(filters, p.implied(m.filter)...)
 			nodes = slices.Delete(nodes, i, i+1)
 			continue
 		}
@@ -84,6 +86,26 @@ func (p *Pipeline) Pushdown() Pushdown {
 		out.Meta = append(out.Meta, m)
 	}
 	slices.Sort(out.Meta)
+	return out
+}
+
+// implied are the filters on fields that follow from the equalities of a filter's $expr, for which an index may serve.
+func (p *Pipeline) implied(filter bson.Raw) (out []bson.RawValue) {
+	e := expr.Lookup(filter, "$expr")
+	if expr.Missing(e) {
+		return nil
+	}
+	scope, vars := p.env.scope()
+	env := expr.NewEnv(context.Background())
+	env.Reset(emptyDocument)
+	for i, v := range vars {
+		env.Bind(i, v)
+	}
+	for _, d := range equalities(e, scope) {
+		if f, ok, err := d.filter(env); ok && err == nil {
+			out = append(out, value.Doc(f))
+		}
+	}
 	return out
 }
 
