@@ -85,7 +85,7 @@ func (s *Service) createKey(ctx context.Context, k keyDocument, most int) (APIKe
 	}
 	// Counted afterwards, so that keys made at once cannot exceed the bound together.
 	n, err := s.store.apiKeys.CountDocuments(ctx, bson.D{{Key: "app", Value: s.Domain}, {Key: "owner", Value: k.Owner}})
-	if err == nil && most > 0 && n > int64(most) {
+	if err == nil && n > int64(most) {
 		err = fault.New(fault.BadRequest, "at most %d API keys are allowed", most)
 	}
 	if err != nil {
