@@ -128,7 +128,7 @@ func TestCustomFunction(t *testing.T) {
 		t.Errorf("user: %+v", se.User)
 	}
 	// What real apps return when they mean no.
-	for _, v := range []any{nil, false, true, 5, "", bson.D{{Key: "status", Value: "error"}}, bson.D{{Key: "id", Value: 5}}, bson.A{"abc"}, bson.D{{Key: "insertedId", Value: bson.NewObjectID()}}, strings.Repeat("x", 2000)} {
+	for _, v := range []any{nil, false, true, 5, "", bson.D{{Key: "id", Value: ""}}, bson.D{{Key: "status", Value: "error"}}, bson.D{{Key: "id", Value: 5}}, bson.A{"abc"}, bson.D{{Key: "insertedId", Value: bson.NewObjectID()}}, strings.Repeat("x", 2000)} {
 		answer = v
 		_, err := login()
 		refused(t, err, 401, fault.AuthError, "unauthorized")

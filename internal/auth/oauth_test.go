@@ -233,6 +233,15 @@ func TestRedirectFlow(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		form := url.Values{"username": {"test-user2"}, "password": {"verysecure"}, "id": {string(hiddenID.FindSubmatch(body)[1])}}
+		// A cookie of the right name and another attempt's value.
+		own, _ := url.Parse(st.url + auth.CallbackPath)
+		for _, c := range attacker.Jar.Cookies(own) {
+			c.Value, c.Path = strings.Repeat("0", len(c.Value)), auth.CallbackPath
+			victim.Jar.SetCookies(own, []*http.Cookie{c})
+		}
+		if len(victim.Jar.Cookies(own)) != 1 {
+			t.Fatal("the victim has no cookie")
+		}
 		resp, err = victim.PostForm(resp.Request.URL.String(), form)
 		if err != nil {
 			t.Fatal(err)

@@ -258,6 +258,18 @@ func TestRevocation(t *testing.T) {
 			t.Error("another session ended too")
 		}
 	})
+	// In this process at once: not when the change stream gets round to it.
+	t.Run("AtOnce", func(t *testing.T) {
+		for range 100 {
+			tok := w.login("anon-user", `{}`)
+			w.session(tok)
+			if err := w.Logout(ctx, tok.RefreshToken); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.Authenticate(ctx, tok.AccessToken)
+			refused(t, err, 401, fault.InvalidSession, "")
+		}
+	})
 	t.Run("Disable", func(t *testing.T) {
 		tok := start()
 		if err := w.SetDisabled(ctx, tok.UserID, true); err != nil {
@@ -369,6 +381,9 @@ func TestAPIKeys(t *testing.T) {
 	if err != nil || len(key.Key) != 64 || len(key.ID) != 24 {
 		t.Fatalf("%+v %v", key, err)
 	}
+	// Another user cannot link it, used before or not.
+	_, err = w.Link(ctx, w.session(b), "api-key", conf("key", key.Key), nil)
+	refused(t, err, 409, fault.InvalidSession, "a user already exists with the specified provider")
 	tok := w.login("api-key", `{"key": "`+key.Key+`"}`)
 	if tok.UserID != a.UserID {
 		t.Error("the key logs in somebody else than its owner")

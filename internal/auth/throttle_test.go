@@ -24,9 +24,9 @@ func TestGuessing(t *testing.T) {
 	var mu sync.Mutex
 	tried, stopped := 0, 0
 	var wg sync.WaitGroup
-	for g := range 8 {
+	for g := range 40 {
 		wg.Go(func() {
-			for i := range 250 {
+			for i := range 50 {
 				_, err := services[g%2].Login(t.Context(), "local-userpass", doc(userpass("ann@example.com", fmt.Sprintf("guess%d-%d", g, i))), from("192.0.2.1"))
 				var f *fault.Error
 				if !errors.As(err, &f) {
