@@ -3,7 +3,9 @@ package auth_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -137,6 +139,31 @@ func TestRacingFirstLogins(t *testing.T) {
 	}
 }
 
+// The user creation function runs once for a new user, however many first
+// log-ins come at once.
+func TestCreationFunctionRunsOnce(t *testing.T) {
+	w := newWorld(t, everything(), func(c *auth.Config) { c.App.CustomUserData.OnUserCreation = "welcome" })
+	w.fns["authenticate"] = func([]bson.RawValue) (any, error) { return "new", nil }
+	var runs atomic.Int64
+	w.fns["welcome"] = func([]bson.RawValue) (any, error) {
+		runs.Add(1)
+		time.Sleep(20 * time.Millisecond)
+		return nil, nil
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := w.Login(t.Context(), "custom-function", doc(`{}`), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := runs.Load(); n != 1 {
+		t.Errorf("it ran %d times", n)
+	}
+}
+
 // Attack 22: no id or address that a provider returns is another provider's.
 func TestIdentitiesDoNotCross(t *testing.T) {
 	w := newWorld(t, everything())
@@ -180,5 +207,20 @@ func TestLoginRacingDelete(t *testing.T) {
 		}
 		_, err = w.Authenticate(t.Context(), late.AccessToken)
 		refused(t, err, 401, fault.InvalidSession, "")
+	}
+}
+
+// The account goes while its first log-in is under way: no user may be left
+// behind, since nobody could log in to delete it.
+func TestAccountGoneDuringFirstLogin(t *testing.T) {
+	w := newWorld(t, everything(), func(c *auth.Config) { c.App.CustomUserData.OnUserCreation = "welcome" })
+	w.fns["welcome"] = func([]bson.RawValue) (any, error) {
+		return nil, shared.db.Collection("accounts").FindOneAndDelete(t.Context(), bson.D{{Key: "app", Value: w.Domain}, {Key: "email", Value: "ann@example.com"}}).Err()
+	}
+	w.register("ann@example.com", "secret1")
+	_, err := w.Login(t.Context(), "local-userpass", doc(userpass("ann@example.com", "secret1")), nil)
+	refused(t, err, 401, fault.InvalidPassword, "unauthorized")
+	if n, err := w.CountUsers(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d users, %v", n, err)
 	}
 }

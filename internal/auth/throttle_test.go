@@ -3,7 +3,6 @@ package auth_test
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -134,17 +133,19 @@ func TestEqualTime(t *testing.T) {
 	}
 	w := newWorld(t, everything(), func(c *auth.Config) { c.Passwords = hasher })
 	w.register("ann@example.com", "secret1")
-	measure := func(email string) time.Duration {
-		var took []time.Duration
-		for range 15 {
+	// Taken in turns, and the quickest of each: other work on the machine slows
+	// single ones down.
+	least := map[string]time.Duration{}
+	for range 20 {
+		for _, email := range []string{"ann@example.com", "nobody@example.com"} {
 			start := time.Now()
 			w.Login(t.Context(), "local-userpass", doc(userpass(email, "wrong!!")), nil)
-			took = append(took, time.Since(start))
+			if took := time.Since(start); least[email] == 0 || took < least[email] {
+				least[email] = took
+			}
 		}
-		slices.Sort(took)
-		return took[len(took)/3]
 	}
-	known, unknown := measure("ann@example.com"), measure("nobody@example.com")
+	known, unknown := least["ann@example.com"], least["nobody@example.com"]
 	if unknown < known/2 || known < unknown/2 {
 		t.Errorf("known %v, unknown %v", known, unknown)
 	}
