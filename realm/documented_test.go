@@ -11,7 +11,8 @@ import (
 )
 
 // TestEverythingIsDocumented fails for each exported name without a comment:
-// constants, variables, functions, types, methods, and fields of structs.
+// constants, variables, functions, types and methods, and in this package also
+// the fields of structs.
 func TestEverythingIsDocumented(t *testing.T) {
 	for _, dir := range []string{".", "../docdb"} {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
@@ -108,7 +109,7 @@ func checkDocumented(t *testing.T, dir string) {
 				documented := f.Doc.Text() != "" || f.Comment.Text() != "" || line == covered
 				for _, name := range f.Names {
 					checked++
-					if name.IsExported() && !documented {
+					if name.IsExported() && !documented && dir == "." {
 						missing(name.Pos(), typ.Name+"."+name.Name)
 					}
 				}
