@@ -14,14 +14,27 @@ type tester interface {
 	test(v bson.RawValue) (bool, error)
 }
 
+// fieldNode is a condition on a field of the document, whose evaluation can start at the value of the path's first part.
+type fieldNode interface {
+	Node
+	// first returns the path's first part; ok is false for a condition on a value.
+	first() (name string, ok bool)
+	// evalField decides the condition for a document whose member first() has the value f.
+	evalField(s *state, f bson.RawValue) (bool, error)
+}
+
 // walk tests the values that path names in v, arrays opened as leaf says, until one passes.
 func walk(s *state, v bson.RawValue, path value.Path, leaf value.Leaf, t tester) (bool, error) {
 	if len(path) == 0 {
 		return t.test(v)
 	}
+	return walkField(s, value.Lookup(v.Value, path[0]), path, leaf, t)
+}
+
+// walkField is walk with the value of the first part at hand.
+func walkField(s *state, f bson.RawValue, path value.Path, leaf value.Leaf, t tester) (bool, error) {
 	if len(path) == 1 {
 		// The most frequent filters name a plain field with a plain value: no closure for them.
-		f := value.Lookup(v.Value, path[0])
 		if f.Type != bson.TypeArray || leaf == value.Whole {
 			return t.test(f)
 		}
@@ -42,7 +55,7 @@ func walk(s *state, v bson.RawValue, path value.Path, leaf value.Leaf, t tester)
 		return false, nil
 	}
 	var failure error
-	found := value.Each(v.Value, path, leaf, func(f bson.RawValue, index int) bool {
+	found := value.EachFrom(f, path[1:], leaf, func(f bson.RawValue, index int) bool {
 		ok, err := t.test(f)
 		if err != nil {
 			failure = err
@@ -57,6 +70,13 @@ func walk(s *state, v bson.RawValue, path value.Path, leaf value.Leaf, t tester)
 		return false, failure
 	}
 	return found, nil
+}
+
+func firstOf(path value.Path) (string, bool) {
+	if len(path) == 0 {
+		return "", false
+	}
+	return path[0], true
 }
 
 func (n *Compare) eval(s *state, v bson.RawValue) (bool, error) {

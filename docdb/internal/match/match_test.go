@@ -132,6 +132,26 @@ func TestSimpleFiltersDoNotAllocate(t *testing.T) {
 	}
 }
 
+// BenchmarkScan matches two conditions on late fields of documents of 1 KB, as a collection scan does.
+func BenchmarkScan(b *testing.B) {
+	var sb strings.Builder
+	sb.WriteString(`{"_id": 1`)
+	for i := range 20 {
+		sb.WriteString(`, "field` + strconv.Itoa(i) + `": "` + strings.Repeat("x", 35) + `"`)
+	}
+	sb.WriteString(`, "age": 30, "city": "Berlin"}`)
+	d := doc(b, sb.String())
+	m, err := Compile(doc(b, `{"age": {"$gt": 18}, "city": "Berlin"}`), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(d)))
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Match(d)
+	}
+}
+
 func BenchmarkMatch(b *testing.B) {
 	d := doc(b, `{"_id": 1, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
 	for name, f := range map[string]string{"equal": `{"a": 5}`, "two": `{"a": {"$gt": 1}, "s": "text"}`, "dotted": `{"n.b": 3}`, "array": `{"l": 3}`} {

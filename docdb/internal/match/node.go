@@ -17,7 +17,11 @@ type Node interface {
 }
 
 // And is satisfied when all children are; an empty one always.
-type And struct{ Children []Node }
+type And struct {
+	Children []Node
+
+	fields *onePass // how to evaluate a document in one pass; nil one condition after the other
+}
 
 // Or is satisfied when any child is.
 type Or struct{ Children []Node }
@@ -32,6 +36,9 @@ type Not struct{ Child Node }
 type Constant struct{ Result bool }
 
 func (n *And) eval(s *state, v bson.RawValue) (bool, error) {
+	if n.fields != nil && s == nil {
+		return n.fields.eval(v.Value)
+	}
 	for _, c := range n.Children {
 		if ok, err := c.eval(s, v); !ok || err != nil {
 			return false, err

@@ -131,3 +131,36 @@ func runFile(t *testing.T, name string) {
 		}
 	}
 }
+
+func BenchmarkApply(b *testing.B) {
+	var sb strings.Builder
+	sb.WriteString(`{"_id": 1`)
+	for i := range 20 {
+		sb.WriteString(`, "field` + strconv.Itoa(i) + `": "` + strings.Repeat("x", 35) + `"`)
+	}
+	sb.WriteString(`, "n": 1, "l": [1, 2, 3]}`)
+	d := doc(b, sb.String())
+	for _, u := range []string{`{"$inc": {"n": 1}}`, `{"$set": {"field3": "y", "new": 1}}`, `{"$push": {"l": 4}}`} {
+		b.Run(u[2:6], func(b *testing.B) {
+			c, err := Compile(value.Doc(doc(b, u)), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.Apply(d, Context{Position: -1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("compile", func(b *testing.B) {
+		u := value.Doc(doc(b, `{"$set": {"field3": "y"}, "$inc": {"n": 1}}`))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Compile(u, Options{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -163,11 +163,39 @@ func length(b []byte) (int, bool) {
 // Lookup returns the value of the first member called name, a missing value when there is none. It does not look into nested
 // documents: name may hold dots.
 func Lookup(doc []byte, name string) bson.RawValue {
-	it := Over(doc)
-	for it.Next() {
-		if string(it.key) == name {
-			return it.val
+	if len(doc) < 5 {
+		return bson.RawValue{}
+	}
+	n := int(int32(binary.LittleEndian.Uint32(doc)))
+	if n < 5 || n > len(doc) {
+		return bson.RawValue{}
+	}
+	// The name is compared before its end is looked for: most scans are about one field among many, and this is their inner loop.
+	b := doc[4:n]
+	for len(b) > 1 && b[0] != 0 {
+		t := bson.Type(b[0])
+		b = b[1:]
+		if len(b) > len(name) && b[len(name)] == 0 && string(b[:len(name)]) == name {
+			b = b[len(name)+1:]
+			k := size(t, b)
+			if k < 0 {
+				break
+			}
+			return bson.RawValue{Type: t, Value: b[:k:k]}
 		}
+		end := 0
+		for end < len(b) && b[end] != 0 {
+			end++
+		}
+		if end == len(b) {
+			break
+		}
+		b = b[end+1:]
+		k := size(t, b)
+		if k < 0 {
+			break
+		}
+		b = b[k:]
 	}
 	return bson.RawValue{}
 }

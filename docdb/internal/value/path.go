@@ -53,14 +53,12 @@ func Each(doc []byte, path Path, leaf Leaf, visit func(v bson.RawValue, index in
 	return each(doc, path, leaf, -1, false, visit)
 }
 
-// each searches a document. quiet suppresses the visit of a missing first part: it is set where a numeric part was tried as a name
-// inside of an array's documents, which is a second reading of the part and not evidence that something is missing.
-func each(doc []byte, path Path, leaf Leaf, index int, quiet bool, visit func(v bson.RawValue, index int) bool) bool {
-	v := Lookup(doc, path[0])
-	if v.Type == 0 && quiet {
-		return false
-	}
-	rest := path[1:]
+// EachFrom is Each with the value of the path's first part at hand.
+func EachFrom(first bson.RawValue, rest Path, leaf Leaf, visit func(v bson.RawValue, index int) bool) bool {
+	return eachFrom(first, rest, leaf, -1, visit)
+}
+
+func eachFrom(v bson.RawValue, rest Path, leaf Leaf, index int, visit func(v bson.RawValue, index int) bool) bool {
 	if len(rest) == 0 {
 		return eachLeaf(v, leaf, index, visit)
 	}
@@ -71,6 +69,16 @@ func each(doc []byte, path Path, leaf Leaf, index int, quiet bool, visit func(v 
 		return eachInArray(v.Value, rest, leaf, index, visit)
 	}
 	return visit(Missing, index)
+}
+
+// each searches a document. quiet suppresses the visit of a missing first part: it is set where a numeric part was tried as a name
+// inside of an array's documents, which is a second reading of the part and not evidence that something is missing.
+func each(doc []byte, path Path, leaf Leaf, index int, quiet bool, visit func(v bson.RawValue, index int) bool) bool {
+	v := Lookup(doc, path[0])
+	if v.Type == 0 && quiet {
+		return false
+	}
+	return eachFrom(v, path[1:], leaf, index, visit)
 }
 
 func eachLeaf(v bson.RawValue, leaf Leaf, index int, visit func(v bson.RawValue, index int) bool) bool {
