@@ -34,3 +34,21 @@ func BenchmarkAdd(b *testing.B) {
 		})
 	})
 }
+
+// BenchmarkCold is the first call after a deploy.
+func BenchmarkCold(b *testing.B) {
+	r := mustStart(b, Config{Hosts: 2})
+	files := map[string]string{"add": `exports = function (a, b) { return a + b; };`}
+	warm := mustDeploy(b, r, nil, files)
+	args := []bson.RawValue{value(int32(1)), value(int32(2))}
+	if _, err := warm.Call(context.Background(), caller.Caller{}, "add", args); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		d := mustDeploy(b, r, nil, files)
+		if _, err := d.Call(context.Background(), caller.Caller{}, "add", args); err != nil {
+			b.Fatal(err)
+		}
+		d.Close()
+	}
+}

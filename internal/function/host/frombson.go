@@ -30,10 +30,13 @@ const (
 	classDBRef
 )
 
-var bsonClassNames = map[bsonClass]string{
-	classObjectID: "ObjectId", classBinary: "Binary", classLong: "Long", classInt32: "Int32", classDouble: "Double",
-	classDecimal128: "Decimal128", classRegExp: "BSONRegExp", classTimestamp: "Timestamp", classMinKey: "MinKey",
-	classMaxKey: "MaxKey", classCode: "Code", classSymbol: "BSONSymbol", classDBPointer: "DBPointer", classDBRef: "DBRef",
+// bsonClasses says where each class is: its module and its name there.
+var bsonClasses = map[bsonClass]struct{ module, name string }{
+	classObjectID: {"bson_objectid", "ObjectId"}, classBinary: {"bson_binary", "Binary"}, classLong: {"bson_number", "Long"},
+	classInt32: {"bson_number", "Int32"}, classDouble: {"bson_number", "Double"}, classDecimal128: {"bson_number", "Decimal128"},
+	classRegExp: {"bson_rare", "BSONRegExp"}, classTimestamp: {"bson_rare", "Timestamp"}, classMinKey: {"bson_rare", "MinKey"},
+	classMaxKey: {"bson_rare", "MaxKey"}, classCode: {"bson_rare", "Code"}, classSymbol: {"bson_rare", "BSONSymbol"},
+	classDBPointer: {"bson_rare", "DBPointer"}, classDBRef: {"bson_rare", "DBRef"},
 }
 
 // maxDepth bounds the nesting of values that cross the border.
@@ -244,21 +247,25 @@ func (r *realm) bsonFields(class bsonClass, pairs ...any) *goja.Object {
 }
 
 func (r *realm) bsonPrototype(class bsonClass) *goja.Object {
-	if r.bsonOf == nil {
-		r.load("bson")
+	if p := r.bsonOf[class]; p != nil {
+		return p
 	}
+	r.load(bsonClasses[class].module)
 	return r.bsonOf[class]
 }
 
-// learnBSON remembers the prototypes of the classes, by which values are
+// learnBSON remembers the prototypes of a module's classes, by which values are
 // recognised on their way out: what merely looks like one is not one.
-func (r *realm) learnBSON(m *goja.Object) {
-	r.bsonOf = map[bsonClass]*goja.Object{}
-	r.bsonProtos = map[*goja.Object]bsonClass{}
-	for class, name := range bsonClassNames {
-		ctor := m.Get(name).(*goja.Object)
-		proto := ctor.Get("prototype").(*goja.Object)
-		r.bsonOf[class] = proto
-		r.bsonProtos[proto] = class
+func (r *realm) learnBSON(module string, m *goja.Object) {
+	if r.bsonOf == nil {
+		r.bsonOf = map[bsonClass]*goja.Object{}
+		r.bsonProtos = map[*goja.Object]bsonClass{}
+	}
+	for class, where := range bsonClasses {
+		if where.module == module {
+			proto := m.Get(where.name).(*goja.Object).Get("prototype").(*goja.Object)
+			r.bsonOf[class] = proto
+			r.bsonProtos[proto] = class
+		}
 	}
 }

@@ -12,8 +12,8 @@ var globalTable = map[string]globalSource{
 	"console":  {"console", "console"},
 	"EJSON":    {"ejson", "EJSON"},
 	"BSON":     {"bson", "BSON"},
-	"ObjectId": {"bson", "ObjectId"}, // some apps use it bare
-	"ObjectID": {"bson", "ObjectId"},
+	"ObjectId": {"bson_objectid", "ObjectId"}, // some apps use it bare
+	"ObjectID": {"bson_objectid", "ObjectId"},
 
 	"setTimeout":     {"timers", "setTimeout"},
 	"clearTimeout":   {"timers", "clearTimeout"},

@@ -3,6 +3,7 @@ package host
 import (
 	"embed"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/dop251/goja"
@@ -67,8 +68,8 @@ func (r *realm) load(name string) *goja.Object {
 	}
 	m := exports.(*goja.Object)
 	r.loaded[name] = m
-	if name == "bson" {
-		r.learnBSON(m)
+	if strings.HasPrefix(name, "bson_") {
+		r.learnBSON(name, m)
 	}
 	return m
 }

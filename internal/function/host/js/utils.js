@@ -1,5 +1,5 @@
 // utils.jwt and utils.crypto (app-services.md §4.7).
-var B = load('bson'), C = load('crypto');
+var B = load('bson_binary'), C = load('crypto');
 function data(v) { return v && v._bsontype === 'Binary' ? v.buffer : ArrayBuffer.isView(v) ? v : native.utf8Encode(String(v)); }
 function url(v) { return native.base64Encode(v, true); }
 var digests = { 256: 'sha256', 384: 'sha384', 512: 'sha512' };
