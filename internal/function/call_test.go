@@ -77,7 +77,7 @@ func TestClientCalls(t *testing.T) {
 		t.Errorf("inside the server: %v %v", v, err)
 	}
 	_, err = d.CallAsClient(ctx, who, "open", []bson.RawValue{value(strings.Repeat("x", 19<<20))})
-	wantCode(t, err, fault.FunctionExecutionError, 400, "functions.max_argument_bytes")
+	wantCode(t, err, fault.FunctionExecutionError, 400, "function_argument_size")
 }
 
 // TestRecord checks what the log is given.
@@ -103,7 +103,7 @@ func TestRecord(t *testing.T) {
 		t.Fatalf("%d entries", len(got))
 	}
 	e := got[0]
-	if e.Function != "f" || e.Err == nil || len(e.Lines) != 4 || e.Lines[0].Text != "line 0xxxx…" || !strings.Contains(e.Lines[3].Text, "functions.max_console_lines") {
+	if e.Function != "f" || e.Err == nil || len(e.Lines) != 4 || e.Lines[0].Text != "line 0xxxx…" || !strings.Contains(e.Lines[3].Text, "function_console_lines") {
 		t.Errorf("%+v", e)
 	}
 	if !strings.Contains(e.Stack, "functions/f.js:3:9") || mustText(t, e.Arguments) != `["arg"]` {
@@ -219,7 +219,7 @@ func TestNesting(t *testing.T) {
 	}}
 	d = mustDeploy(t, r, backend, map[string]string{"f": `exports = async () => context.services.get('mongodb-atlas').db('d').collection('c').findOne({})`})
 	_, err := call(t, d, "f")
-	if err == nil || !strings.Contains(err.Error(), "functions.max_nesting") {
+	if err == nil || !strings.Contains(err.Error(), "levels deep") {
 		t.Error(err)
 	}
 }

@@ -156,7 +156,7 @@ func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage
 	}
 	if !b.opened {
 		b.opened = true
-		b.folder, b.cleanup, b.err = packageFolder(b.app)
+		b.folder, b.cleanup, b.err = packageFolder(b.app, b.cfg.Limits.of(b.app.Settings).ArchiveBytes)
 	}
 	if b.err != nil {
 		return nil, b.err

@@ -38,6 +38,12 @@ type Deployment struct {
 	app     *app.App
 	backend Backend
 	id      int64
+
+	limits   Limits
+	outbound *outbound
+	places   chan struct{} // one for each call at once
+	waiting  atomic.Int64
+
 	sources map[string]wire.FunctionSource
 
 	bundler *bundler
@@ -54,6 +60,9 @@ var deployments atomic.Int64
 // the background, and at once when a call needs one.
 func (r *Runtime) Deploy(ctx context.Context, a *app.App, b Backend) (*Deployment, []app.Problem) {
 	d := &Deployment{runtime: r, app: a, backend: b, id: deployments.Add(1), sources: map[string]wire.FunctionSource{}}
+	d.limits = r.cfg.Limits.of(a.Settings)
+	d.outbound = newOutbound(r.cfg.Outbound.of(a.Settings))
+	d.places = make(chan struct{}, d.limits.Concurrent)
 	compiled, err := compileAll(ctx, r.cfg, a)
 	var problems []app.Problem
 	if err != nil {
@@ -109,7 +118,7 @@ func fileOf(f *app.Function) string {
 // message is the body by which hosts are given the deployment.
 func (d *Deployment) message() []byte {
 	d.once.Do(func() {
-		m := wire.DeployMessage{ID: d.id, App: appDocument(d.app), Env: environmentDocument(d.app), Values: valuesDocument(d.app), Packages: d.bundler.names}
+		m := wire.DeployMessage{ID: d.id, App: appDocument(d.app), Env: environmentDocument(d.app), Values: valuesDocument(d.app), Packages: d.bundler.names, Limits: d.limits.wire()}
 		for _, s := range d.sources {
 			m.Functions = append(m.Functions, s)
 		}
@@ -131,6 +140,7 @@ func (d *Deployment) message() []byte {
 // any more and another has taken its place.
 func (d *Deployment) Close() {
 	d.stop()
+	d.outbound.close()
 	d.bundler.close()
 	d.runtime.mu.Lock()
 	hosts := append([]*hostProcess(nil), d.runtime.hosts...)
@@ -182,10 +192,10 @@ func (d *Deployment) mayEvaluate(ctx context.Context, f *app.Function, c caller.
 }
 
 func (d *Deployment) call(ctx context.Context, c caller.Caller, f *app.Function, args []bson.RawValue, mode wire.Mode) (bson.RawValue, error) {
-	if n := nesting(ctx); n > d.runtime.cfg.Limits.Nesting {
-		return bson.RawValue{}, fault.New(fault.FunctionExecutionError, "functions and rules call each other more than %d levels deep (functions.max_nesting)", d.runtime.cfg.Limits.Nesting)
+	if n := nesting(ctx); n > d.limits.Nesting {
+		return bson.RawValue{}, fault.New(fault.FunctionExecutionError, "functions and rules call each other more than %d levels deep", d.limits.Nesting)
 	}
-	array, err := arrayOf(args, d.runtime.cfg.Limits.ArgumentBytes)
+	array, err := arrayOf(args, d.limits.ArgumentBytes)
 	if err != nil {
 		return bson.RawValue{}, err
 	}
@@ -245,7 +255,7 @@ func arrayOf(args []bson.RawValue, limit int) (bson.RawValue, error) {
 		size += len(a.Value)
 	}
 	if size > limit {
-		return bson.RawValue{}, fault.New(fault.FunctionExecutionError, "the arguments are larger than %d bytes (functions.max_argument_bytes)", limit)
+		return bson.RawValue{}, fault.New(fault.FunctionExecutionError, "the arguments are larger than %d bytes (function_argument_size)", limit)
 	}
 	b := bsoncore.NewArrayBuilder()
 	for _, a := range args {

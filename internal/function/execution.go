@@ -60,7 +60,7 @@ type execution struct {
 }
 
 func (x *execution) timeLimit() time.Duration {
-	limit := x.runtime.cfg.Limits.Time
+	limit := x.deployment.limits.Time
 	if deadline, ok := x.ctx.Deadline(); ok {
 		if left := time.Until(deadline); left < limit {
 			return max(left, 0)
@@ -103,7 +103,7 @@ func (x *execution) end() {
 func (x *execution) addLine(m wire.LogMessage) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.lines) <= x.runtime.cfg.Limits.ConsoleLines {
+	if len(x.lines) <= x.deployment.limits.ConsoleLines {
 		x.lines = append(x.lines, Line{Time: time.Now(), Level: m.Level, Text: m.Text})
 	}
 }
@@ -150,7 +150,7 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 	}
 	x.mu.Lock()
 	x.flying++
-	tooMany := x.flying > 2*x.runtime.cfg.Limits.Operations+100
+	tooMany := x.flying > 2*x.deployment.limits.Operations+100
 	x.mu.Unlock()
 	if tooMany {
 		return fmt.Errorf("the host sent more operations at once than the limit")

@@ -106,9 +106,9 @@ func (h *hostProcess) deathOf() *wire.Failure {
 	reason := h.stderr.reason()
 	switch {
 	case contains(reason, "out of memory", "cannot allocate memory"):
-		return &wire.Failure{Name: "RangeError", Message: "memory limit of the function's host exceeded (functions.memory_per_host)"}
+		return &wire.Failure{Name: "RangeError", Message: "memory limit of the function's host exceeded (function host memory)"}
 	case contains(reason, "stack"):
-		return &wire.Failure{Name: "RangeError", Message: "stack limit of the function's host exceeded: the code nests or recurses too deeply (functions.memory_per_host)"}
+		return &wire.Failure{Name: "RangeError", Message: "stack limit of the function's host exceeded: the code nests or recurses too deeply (function host memory)"}
 	}
 	return &wire.Failure{Name: "Error", Message: "the function ended its host process"}
 }

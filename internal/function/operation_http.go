@@ -47,7 +47,7 @@ func (x *execution) http(ctx context.Context, _ caller.Caller, m wire.OperationM
 	if err := checkURL(u); err != nil {
 		return bson.RawValue{}, err
 	}
-	o := x.runtime.outbound
+	o := x.deployment.outbound
 	timeout := o.policy.Timeout
 	if q.Timeout > 0 && time.Duration(q.Timeout)*time.Millisecond < timeout {
 		timeout = time.Duration(q.Timeout) * time.Millisecond
@@ -55,6 +55,9 @@ func (x *execution) http(ctx context.Context, _ caller.Caller, m wire.OperationM
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body := requestBody(q.Body)
+	if int64(len(body)) > o.policy.RequestSize {
+		return bson.RawValue{}, fault.New(fault.HTTPError, "the request's body is larger than %d bytes (http_request_size)", o.policy.RequestSize)
+	}
 	response, err := o.do(ctx, u, &q, body)
 	if err != nil {
 		return bson.RawValue{}, httpFailure(err, timeout)
@@ -65,7 +68,7 @@ func (x *execution) http(ctx context.Context, _ caller.Caller, m wire.OperationM
 		return bson.RawValue{}, httpFailure(err, timeout)
 	}
 	if int64(len(data)) > o.policy.ResponseSize {
-		return bson.RawValue{}, fault.New(fault.HTTPError, "the response is larger than %d bytes (functions.http_max_response_bytes)", o.policy.ResponseSize)
+		return bson.RawValue{}, fault.New(fault.HTTPError, "the response is larger than %d bytes (http_response_size)", o.policy.ResponseSize)
 	}
 	return responseValue(response, data), nil
 }
@@ -119,7 +122,7 @@ func (o *outbound) do(ctx context.Context, u *url.URL, q *httpRequest, body []by
 			return http.ErrUseLastResponse
 		}
 		if len(via) > o.policy.Redirects {
-			return fault.New(fault.HTTPError, "more than %d redirects (functions.http_max_redirects)", o.policy.Redirects)
+			return fault.New(fault.HTTPError, "more than %d redirects (http_max_redirects)", o.policy.Redirects)
 		}
 		return checkURL(r.URL)
 	}}
@@ -146,7 +149,7 @@ func httpFailure(err error, timeout time.Duration) error {
 		return known
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fault.New(fault.HTTPError, "the request took longer than %s (functions.http_timeout)", timeout)
+		return fault.New(fault.HTTPError, "the request took longer than %s (http_timeout)", timeout)
 	}
 	return fault.New(fault.HTTPError, "%s", err)
 }

@@ -39,7 +39,7 @@ func (t *socketTable) add(c net.Conn, limit int) (int32, error) {
 		return 0, errors.New("the call has ended")
 	}
 	if len(t.open) >= limit {
-		return 0, fmt.Errorf("more than %d open sockets (functions.max_sockets)", limit)
+		return 0, fmt.Errorf("more than %d open sockets at once in one call", limit)
 	}
 	if t.open == nil {
 		t.open = map[int32]*socket{}
@@ -195,7 +195,7 @@ func (x *execution) connect(ctx context.Context, q *socketRequest) (bson.RawValu
 	if q.Port < 1 || q.Port > 65535 {
 		return bson.RawValue{}, fmt.Errorf("port %d does not exist", q.Port)
 	}
-	c, err := x.runtime.outbound.dialer.DialContext(ctx, "tcp", net.JoinHostPort(q.Host, strconv.Itoa(q.Port)))
+	c, err := x.deployment.outbound.dial(ctx, "tcp", net.JoinHostPort(q.Host, strconv.Itoa(q.Port)))
 	if err != nil {
 		return bson.RawValue{}, err
 	}
@@ -213,7 +213,7 @@ func (x *execution) connect(ctx context.Context, q *socketRequest) (bson.RawValu
 		}
 		c = t
 	}
-	id, err := x.sockets.add(c, x.runtime.cfg.Limits.Sockets)
+	id, err := x.sockets.add(c, x.deployment.limits.Sockets)
 	if err != nil {
 		c.Close()
 		return bson.RawValue{}, err
@@ -271,7 +271,7 @@ func (x *execution) resolve(ctx context.Context, kind, name string) (bson.A, err
 	r := net.DefaultResolver
 	switch kind {
 	case "lookup", "A", "AAAA":
-		all, err := x.runtime.outbound.lookup(ctx, name)
+		all, err := x.deployment.outbound.lookup(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -132,20 +132,20 @@ func (x *execution) twilioSend(ctx context.Context, s *app.Service, args bson.Ra
 		form.Set(f.field, v)
 	}
 	base := twilioAddress
-	if x.runtime.cfg.Outbound.TwilioAddress != "" {
-		base = x.runtime.cfg.Outbound.TwilioAddress
+	if x.deployment.outbound.policy.TwilioAddress != "" {
+		base = x.deployment.outbound.policy.TwilioAddress
 	}
 	u, err := url.Parse(base + url.PathEscape(sid) + "/Messages.json")
 	if err != nil {
 		return bson.RawValue{}, err
 	}
 	u.User = url.UserPassword(sid, token)
-	ctx, cancel := context.WithTimeout(ctx, x.runtime.cfg.Outbound.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, x.deployment.outbound.policy.Timeout)
 	defer cancel()
 	q := &httpRequest{Method: http.MethodPost, Headers: map[string][]string{"Content-Type": {"application/x-www-form-urlencoded"}}}
-	r, err := x.runtime.outbound.do(ctx, u, q, []byte(form.Encode()))
+	r, err := x.deployment.outbound.do(ctx, u, q, []byte(form.Encode()))
 	if err != nil {
-		return bson.RawValue{}, fault.New(fault.TwilioError, "twilio: %s", strings.ReplaceAll(httpFailure(err, x.runtime.cfg.Outbound.Timeout).Error(), token, "***"))
+		return bson.RawValue{}, fault.New(fault.TwilioError, "twilio: %s", strings.ReplaceAll(httpFailure(err, x.deployment.outbound.policy.Timeout).Error(), token, "***"))
 	}
 	defer r.Body.Close()
 	var answer struct{ Message, Status, SID string }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,7 +22,8 @@ import (
 // not used: a proxy would resolve on its own.
 type outbound struct {
 	policy Outbound
-	dialer *net.Dialer
+	dialer *net.Dialer // to public addresses
+	free   *net.Dialer // to hosts that are allowed by name
 	client *http.Transport
 	loose  *http.Transport // rejectUnauthorized: false
 }
@@ -29,6 +31,7 @@ type outbound struct {
 func newOutbound(policy Outbound) *outbound {
 	o := &outbound{policy: policy}
 	o.dialer = &net.Dialer{Timeout: 15 * time.Second, Control: o.control}
+	o.free = &net.Dialer{Timeout: 15 * time.Second}
 	o.client = o.transport(nil)
 	o.loose = o.transport(&tls.Config{InsecureSkipVerify: true})
 	return o
@@ -36,7 +39,7 @@ func newOutbound(policy Outbound) *outbound {
 
 func (o *outbound) transport(config *tls.Config) *http.Transport {
 	return &http.Transport{
-		DialContext:            o.dialer.DialContext,
+		DialContext:            o.dial,
 		TLSClientConfig:        config,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           100,
@@ -50,6 +53,28 @@ func (o *outbound) transport(config *tls.Config) *http.Transport {
 func (o *outbound) close() {
 	o.client.CloseIdleConnections()
 	o.loose.CloseIdleConnections()
+}
+
+// dial connects to an address, which is a name or a number with a port.
+func (o *outbound) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if o.policy.AllowPrivate || o.allowed(address) {
+		return o.free.DialContext(ctx, network, address)
+	}
+	return o.dialer.DialContext(ctx, network, address)
+}
+
+// allowed reports whether a host is allowed by its name.
+func (o *outbound) allowed(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	for _, a := range o.policy.AllowHosts {
+		if strings.EqualFold(a, host) || strings.EqualFold(a, address) {
+			return true
+		}
+	}
+	return false
 }
 
 // control refuses an address before a connection to it is made.
@@ -70,7 +95,7 @@ func (o *outbound) check(a netip.Addr) error {
 		}
 	}
 	if kind := special(a); kind != "" {
-		return fault.New(fault.RestrictedHost, "restricted host: %s is a %s address (functions.http_allow_private)", a, kind)
+		return fault.New(fault.RestrictedHost, "restricted host: %s is a %s address (http_allow_private, http_allowed_hosts)", a, kind)
 	}
 	return nil
 }
@@ -159,7 +184,7 @@ func (o *outbound) lookup(ctx context.Context, host string) ([]netip.Addr, error
 	}
 	var out []netip.Addr
 	for _, a := range all {
-		if err = o.check(a); err == nil {
+		if err = o.check(a); err == nil || o.policy.AllowPrivate || o.allowed(net.JoinHostPort(host, "")) {
 			out = append(out, a.Unmap())
 		}
 	}

@@ -121,7 +121,7 @@ func TestHTTP(t *testing.T) {
 	if err != nil || got != `[{"$numberInt":"302"},"/echo"]` {
 		t.Errorf("nofollow: %s %v", got, err)
 	}
-	for url, want := range map[string]string{server.URL + "/loop": "functions.http_max_redirects", server.URL + "/big": "functions.http_max_response_bytes", "ftp://127.0.0.1/": "unsupported protocol"} {
+	for url, want := range map[string]string{server.URL + "/loop": "http_max_redirects", server.URL + "/big": "http_response_size", "ftp://127.0.0.1/": "unsupported protocol"} {
 		if _, err := call(t, d, "follow", url); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v lacks %s", url, err, want)
 		}
@@ -167,7 +167,7 @@ func TestPrivateAddresses(t *testing.T) {
 		for _, f := range []string{"get", "follow", "https"} {
 			start := time.Now()
 			got, err := call(t, d, f, address)
-			if err == nil || !strings.Contains(err.Error(), "functions.http_allow_private") {
+			if err == nil || !strings.Contains(err.Error(), "http_allow_private") {
 				t.Errorf("%s %s: %s %v", f, address, got, err)
 			}
 			if time.Since(start) > 3*time.Second {

@@ -16,16 +16,12 @@ import (
 	"regent/internal/app"
 )
 
-// maxUnpacked bounds what an archive of packages unpacks to, in bytes
-// (functions.max_dependency_bytes), and maxUnpackedFiles its files.
-const (
-	maxUnpacked      = 500 << 20
-	maxUnpackedFiles = 100_000
-)
+// maxUnpackedFiles bounds the files of an archive of packages.
+const maxUnpackedFiles = 100_000
 
 // packageFolder gives the folder that holds the app's node_modules, unpacking
 // an archive into a temporary one; "" when the app has no packages.
-func packageFolder(a *app.App) (dir string, cleanup func(), err error) {
+func packageFolder(a *app.App, limit int64) (dir string, cleanup func(), err error) {
 	cleanup = func() {}
 	switch {
 	case a.Dependencies.Dir != "":
@@ -36,7 +32,7 @@ func packageFolder(a *app.App) (dir string, cleanup func(), err error) {
 			return "", cleanup, err
 		}
 		cleanup = func() { os.RemoveAll(dir) }
-		if err := unpack(a.Dependencies.Archive, dir); err != nil {
+		if err := unpack(a.Dependencies.Archive, dir, limit); err != nil {
 			cleanup()
 			return "", func() {}, fmt.Errorf("%s: %w", filepath.Base(a.Dependencies.Archive), err)
 		}
@@ -45,8 +41,8 @@ func packageFolder(a *app.App) (dir string, cleanup func(), err error) {
 	return "", cleanup, nil
 }
 
-func unpack(archive, dir string) error {
-	u := &unpacker{dir: dir, left: maxUnpacked, files: maxUnpackedFiles}
+func unpack(archive, dir string, limit int64) error {
+	u := &unpacker{dir: dir, left: limit, limit: limit, files: maxUnpackedFiles}
 	if strings.HasSuffix(archive, ".zip") {
 		z, err := zip.OpenReader(archive)
 		if err != nil {
@@ -105,6 +101,7 @@ func unpack(archive, dir string) error {
 type unpacker struct {
 	dir    string
 	left   int64
+	limit  int64
 	files  int
 	begun  bool
 	prefix string // of every name, up to node_modules
@@ -135,7 +132,7 @@ func (u *unpacker) file(name string, r io.Reader) error {
 	n, err := io.Copy(f, io.LimitReader(r, u.left+1))
 	u.left -= n
 	if u.left < 0 {
-		err = fmt.Errorf("unpacks to more than %d bytes (functions.max_dependency_bytes)", int64(maxUnpacked))
+		err = fmt.Errorf("unpacks to more than %d bytes (function_module_archive_size)", u.limit)
 	}
 	return errors.Join(err, f.Close())
 }

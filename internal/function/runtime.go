@@ -16,13 +16,10 @@ import (
 
 // Runtime runs the functions of any number of apps in its function hosts.
 type Runtime struct {
-	cfg      Config
-	outbound *outbound
+	cfg Config
 
-	places  chan struct{} // one for each call at once
-	waiting atomic.Int64
-	alone   chan struct{} // hosts for one call only
-	nextID  atomic.Uint64
+	alone  chan struct{} // hosts for one call only
+	nextID atomic.Uint64
 
 	mu     sync.Mutex
 	hosts  []*hostProcess
@@ -48,7 +45,7 @@ func Start(cfg Config) (*Runtime, error) {
 		}
 		cfg.Executable = exe
 	}
-	r := &Runtime{cfg: cfg, outbound: newOutbound(cfg.Outbound), places: make(chan struct{}, cfg.Limits.Concurrent), alone: make(chan struct{}, 2)}
+	r := &Runtime{cfg: cfg, alone: make(chan struct{}, 2)}
 	r.starting.Add(1)
 	go func() {
 		defer r.starting.Done()
@@ -89,7 +86,6 @@ func (r *Runtime) Close() error {
 		h.kill(nil)
 		<-h.gone
 	}
-	r.outbound.close()
 	return nil
 }
 
@@ -140,26 +136,26 @@ func nesting(ctx context.Context) int {
 	return n
 }
 
-// place waits for room to run a call.
-func (r *Runtime) place(ctx context.Context) (release func(), err error) {
+// place waits for room to run a call of the app.
+func (d *Deployment) place(ctx context.Context) (release func(), err error) {
 	if nesting(ctx) > 0 {
 		return func() {}, nil
 	}
 	select {
-	case r.places <- struct{}{}:
-		return func() { <-r.places }, nil
+	case d.places <- struct{}{}:
+		return func() { <-d.places }, nil
 	default:
 	}
-	if n := r.waiting.Add(1); n > int64(r.cfg.Limits.Waiting) {
-		r.waiting.Add(-1)
-		e := fault.New(fault.FunctionExecutionError, "too many function calls at once (functions.max_concurrent = %d, functions.max_waiting = %d)", r.cfg.Limits.Concurrent, r.cfg.Limits.Waiting).WithStatus(429)
+	if n := d.waiting.Add(1); n > int64(d.limits.Waiting) {
+		d.waiting.Add(-1)
+		e := fault.New(fault.FunctionExecutionError, "too many function calls at once (function_concurrency = %d, function_queue = %d)", d.limits.Concurrent, d.limits.Waiting).WithStatus(429)
 		e.RetryAfter = time.Second
 		return nil, e
 	}
-	defer r.waiting.Add(-1)
+	defer d.waiting.Add(-1)
 	select {
-	case r.places <- struct{}{}:
-		return func() { <-r.places }, nil
+	case d.places <- struct{}{}:
+		return func() { <-d.places }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -167,7 +163,7 @@ func (r *Runtime) place(ctx context.Context) (release func(), err error) {
 
 // run runs one call on a host and settles what became of it.
 func (r *Runtime) run(x *execution) (wire.ResultMessage, error) {
-	release, err := r.place(x.ctx)
+	release, err := x.deployment.place(x.ctx)
 	if err != nil {
 		return wire.ResultMessage{}, err
 	}
@@ -269,7 +265,7 @@ func (r *Runtime) await(h *hostProcess, c *pendingCall, x *execution) outcome {
 	case <-late.C:
 		r.cfg.Logger.Warn("function host killed", "reason", "a call did not stop at its time limit", "function", x.name, "limit", limit)
 		h.kill(&verdict{call: c.id, err: &wire.Failure{Name: "Error", Code: string(fault.ExecutionTimeLimitExceeded),
-			Message: fmt.Sprintf("execution time limit exceeded (functions.time_limit = %s)", r.cfg.Limits.Time)}})
+			Message: fmt.Sprintf("execution time limit exceeded (function_timeout = %s)", x.deployment.limits.Time)}})
 		return <-c.outcome
 	}
 }

@@ -43,7 +43,7 @@ func (x *execution) queueTransaction(m wire.OperationMessage, run func()) bool {
 			x.mu.Unlock()
 			return false // data() refuses it
 		}
-		t = &transaction{queue: make(chan func(), 2*x.runtime.cfg.Limits.Operations+100), svc: m.Service}
+		t = &transaction{queue: make(chan func(), 2*x.deployment.limits.Operations+100), svc: m.Service}
 		x.sessions[id] = t
 		go func() {
 			for f := range t.queue {

@@ -12,7 +12,7 @@ import (
 
 // benchHost is a host without a connection, for what needs none.
 func benchHost() *Host {
-	return &Host{now: time.Now, modules: &moduleCache{}, raw: goja.NewSymbol("bson"), limits: wire.Limits{Time: time.Minute, Depth: 10000, Operations: 100, Result: 1 << 24}}
+	return &Host{now: time.Now, modules: &moduleCache{}, raw: goja.NewSymbol("bson")}
 }
 
 func benchCall(h *Host, d *deployment, args bson.RawValue) *call {
@@ -23,7 +23,7 @@ func benchCall(h *Host, d *deployment, args bson.RawValue) *call {
 
 func benchmarkRun(b *testing.B, code string) {
 	h := benchHost()
-	d := newDeployment(&wire.DeployMessage{Functions: []wire.FunctionSource{{Name: "f", File: "f.js", Code: code}}})
+	d := newDeployment(&wire.DeployMessage{Limits: wire.Limits{Time: time.Minute, Depth: 10000, Operations: 100, Result: 1 << 24}, Functions: []wire.FunctionSource{{Name: "f", File: "f.js", Code: code}}})
 	raw := bson.Raw(wire.Marshal(bson.D{{Key: "a", Value: bson.A{int32(1), int32(2)}}}))
 	args := raw.Lookup("a")
 	b.ReportAllocs()

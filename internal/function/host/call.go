@@ -109,7 +109,7 @@ func (c *call) run() (result wire.ResultMessage) {
 		// The engine's own faults must not take other calls down.
 		if x := recover(); x != nil {
 			if reason := c.stopped(); reason != nil {
-				result = c.host.stopFailure(reason)
+				result = c.stopFailure(reason)
 				return
 			}
 			result = wire.ResultMessage{Failure: &wire.Failure{Name: "InternalError", Message: fmt.Sprintf("the JavaScript engine failed: %v", x), Stack: string(debug.Stack())}}
@@ -120,7 +120,7 @@ func (c *call) run() (result wire.ResultMessage) {
 	defer timer.Stop()
 
 	vm := goja.New()
-	vm.SetMaxCallStackSize(c.host.limits.Depth)
+	vm.SetMaxCallStackSize(c.dep.msg.Limits.Depth)
 	c.stopMu.Lock()
 	c.vm = vm
 	c.stopMu.Unlock()
@@ -138,7 +138,7 @@ func (c *call) run() (result wire.ResultMessage) {
 		failure = c.realm.failure(err)
 	}
 	if reason := c.stopped(); reason != nil {
-		return c.host.stopFailure(reason)
+		return c.stopFailure(reason)
 	}
 	if len(c.realm.rejected) > 0 {
 		c.realm.logRejections(returned)
@@ -148,7 +148,7 @@ func (c *call) run() (result wire.ResultMessage) {
 	}
 	out, failure := c.realm.result(value)
 	if reason := c.stopped(); reason != nil {
-		return c.host.stopFailure(reason)
+		return c.stopFailure(reason)
 	}
 	if failure != nil {
 		return wire.ResultMessage{Failure: failure}
@@ -298,7 +298,7 @@ func (c *call) ask(m wire.OperationMessage, drains bool, done func(v bson.RawVal
 	if drains {
 		c.busy++
 	}
-	if len(c.ops) > c.host.limits.Operations {
+	if len(c.ops) > c.dep.msg.Limits.Operations {
 		c.queue = append(c.queue, op)
 		return nil
 	}
@@ -353,16 +353,16 @@ func (c *call) putBack(events []event) {
 
 // log sends one console line.
 func (c *call) log(level, text string) {
-	if c.logs >= c.host.limits.ConsoleLines {
-		if c.logs == c.host.limits.ConsoleLines {
+	if c.logs >= c.dep.msg.Limits.ConsoleLines {
+		if c.logs == c.dep.msg.Limits.ConsoleLines {
 			c.logs++
-			text = fmt.Sprintf("further console output is dropped (functions.max_console_lines = %d)", c.host.limits.ConsoleLines)
+			text = fmt.Sprintf("further console output is dropped (function_console_lines = %d)", c.dep.msg.Limits.ConsoleLines)
 			_ = c.host.conn.Send(wire.Frame{Kind: wire.Log, Call: c.id, Body: wire.Marshal(wire.LogMessage{Level: "warn", Text: text})})
 		}
 		return
 	}
 	c.logs++
-	if n := c.host.limits.ConsoleBytes; len(text) > n {
+	if n := c.dep.msg.Limits.ConsoleBytes; len(text) > n {
 		text = cutText(text, n) + "…"
 	}
 	_ = c.host.conn.Send(wire.Frame{Kind: wire.Log, Call: c.id, Body: wire.Marshal(wire.LogMessage{Level: level, Text: text})})

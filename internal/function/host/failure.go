@@ -17,7 +17,7 @@ import (
 func (r *realm) failure(err error) *wire.Failure {
 	var overflow *goja.StackOverflowError
 	if errors.As(err, &overflow) {
-		return &wire.Failure{Name: "RangeError", Message: fmt.Sprintf("RangeError: Maximum call stack size exceeded (functions.max_depth = %d)", r.host.limits.Depth), Stack: userFrames(overflow.Stack())}
+		return &wire.Failure{Name: "RangeError", Message: fmt.Sprintf("RangeError: Maximum call stack size exceeded (function_call_depth = %d)", r.dep.msg.Limits.Depth), Stack: userFrames(overflow.Stack())}
 	}
 	var interrupted *goja.InterruptedError
 	if errors.As(err, &interrupted) {

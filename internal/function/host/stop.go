@@ -49,30 +49,46 @@ func (h *Host) watchMemory(stop <-chan struct{}) {
 		if base == 0 {
 			base = used
 		}
-		if used < base+uint64(h.limits.CallMemory) {
+		if used < base+h.smallestMemory() {
 			continue
 		}
 		// Garbage is nobody's fault.
 		runtime.GC()
 		metrics.Read(sample)
-		if sample[0].Value.Uint64() < base+uint64(h.limits.CallMemory) {
+		used = sample[0].Value.Uint64()
+		if used < base+h.smallestMemory() {
 			continue
 		}
-		h.stopForMemory()
+		h.stopForMemory(used - base)
 		// What the stopped calls held is free once they have returned.
 		time.Sleep(20 * time.Millisecond)
 		runtime.GC()
 	}
 }
 
-func (h *Host) stopForMemory() {
+// smallestMemory is the smallest limit among the calls that run.
+func (h *Host) smallestMemory() uint64 {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	least := uint64(1 << 62)
+	for _, c := range h.calls {
+		least = min(least, uint64(c.dep.msg.Limits.CallMemory))
+	}
+	return least
+}
+
+// stopForMemory stops calls whose limit is passed; used is what all hold together.
+func (h *Host) stopForMemory(used uint64) {
+	h.mu.Lock()
+	alone := len(h.calls) == 1
 	all := make([]*call, 0, len(h.calls))
 	for _, c := range h.calls {
-		all = append(all, c)
+		if used >= uint64(c.dep.msg.Limits.CallMemory) {
+			all = append(all, c)
+		}
 	}
 	h.mu.Unlock()
-	if len(all) == 1 {
+	if alone && len(all) == 1 {
 		all[0].stop(errMemory)
 		return
 	}
@@ -91,15 +107,15 @@ func (h *Host) stopForMemory() {
 }
 
 // stopFailure is the failure of a call that was stopped.
-func (h *Host) stopFailure(reason error) wire.ResultMessage {
+func (c *call) stopFailure(reason error) wire.ResultMessage {
 	f := &wire.Failure{Name: "Error", Message: reason.Error()}
 	switch reason {
 	case errTime:
 		f.Code = "ExecutionTimeLimitExceeded"
-		f.Message = fmt.Sprintf("execution time limit exceeded (functions.time_limit = %s)", h.limits.Time)
+		f.Message = fmt.Sprintf("execution time limit exceeded (function_timeout = %s)", c.dep.msg.Limits.Time)
 	case errMemory:
 		f.Name = "RangeError"
-		f.Message = fmt.Sprintf("memory limit exceeded (functions.memory_per_call = %d MB)", h.limits.CallMemory>>20)
+		f.Message = fmt.Sprintf("memory limit exceeded (function_memory_mb = %d)", c.dep.msg.Limits.CallMemory>>20)
 	case errSuspect:
 		return wire.ResultMessage{Failure: f, Retry: true}
 	}

@@ -37,7 +37,7 @@ func (r *realm) result(v goja.Value) (bson.RawValue, *wire.Failure) {
 	if failure != nil {
 		return bson.RawValue{}, failure
 	}
-	e := &encoder{r: r, limit: r.host.limits.Result, arrays: arrays}
+	e := &encoder{r: r, limit: r.dep.msg.Limits.Result, arrays: arrays}
 	var out bson.RawValue
 	err := r.throwing(func() {
 		var err error
@@ -79,7 +79,7 @@ func (e *encoder) document(v goja.Value) (bson.Raw, error) {
 // elements. from is the source value at this place, nil when unknown.
 func (e *encoder) element(dst []byte, key, typeKey string, v goja.Value, from *bson.RawValue, depth int) ([]byte, error) {
 	if e.limit > 0 && len(dst) > e.limit {
-		return nil, fmt.Errorf("the value is larger than %d bytes (functions.max_result_bytes)", e.limit)
+		return nil, fmt.Errorf("the value is larger than %d bytes (function_result_size)", e.limit)
 	}
 	if v == nil || goja.IsUndefined(v) {
 		if e.nulls {
@@ -203,7 +203,7 @@ func (e *encoder) arrayItems(dst []byte, o *goja.Object, typeKey string, depth i
 	}
 	n := o.Get("length").ToInteger()
 	if e.limit > 0 && n > int64(e.limit)/3 {
-		return nil, fmt.Errorf("an array of %d elements is larger than %d bytes (functions.max_result_bytes)", n, e.limit)
+		return nil, fmt.Errorf("an array of %d elements is larger than %d bytes (function_result_size)", n, e.limit)
 	}
 	source := newSourceReader(e.r.types.source(o))
 	for i := int64(0); i < n; i++ {

@@ -6,17 +6,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// Limits bound what a host and one call may use. Each has a setting name that
+// Limits bound what one call may use, and its host. Each has a setting name that
 // is part of the error when it is reached.
 type Limits struct {
-	Time         time.Duration `bson:"time"`          // functions.time_limit
-	CallMemory   int64         `bson:"call_memory"`   // functions.memory_per_call, bytes
-	HostMemory   int64         `bson:"host_memory"`   // functions.memory_per_host, bytes
-	Depth        int           `bson:"depth"`         // functions.max_depth, JavaScript frames
-	Operations   int           `bson:"operations"`    // functions.max_operations, at once
-	ConsoleLines int           `bson:"console_lines"` // functions.max_console_lines
-	ConsoleBytes int           `bson:"console_bytes"` // functions.max_console_line_bytes
-	Result       int           `bson:"result"`        // functions.max_result_bytes
+	Time         time.Duration `bson:"time"`          // function_timeout
+	CallMemory   int64         `bson:"call_memory"`   // function_memory_mb, bytes
+	HostMemory   int64         `bson:"host_memory"`   // function host memory, bytes
+	Depth        int           `bson:"depth"`         // function_call_depth, JavaScript frames
+	Operations   int           `bson:"operations"`    // function_async_operations, at once
+	ConsoleLines int           `bson:"console_lines"` // function_console_lines
+	ConsoleBytes int           `bson:"console_bytes"` // function_console_line_size
+	Result       int           `bson:"result"`        // function_result_size
 }
 
 // FunctionSource is one function of a deployment.
@@ -35,6 +35,7 @@ type DeployMessage struct {
 	App       bson.Raw         `bson:"app"`         // context.app
 	Env       bson.Raw         `bson:"environment"` // context.environment
 	Values    bson.Raw         `bson:"values"`      // name to value
+	Limits    Limits           `bson:"limits"`      // of the app's calls
 	Functions []FunctionSource `bson:"functions"`
 	Services  []ServiceName    `bson:"services"`
 	Packages  []string         `bson:"packages"` // npm modules that the host may ask for
