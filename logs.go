@@ -85,8 +85,6 @@ func (srv *Server) recordAccount(appID string, ev auth.Event) {
 	if ev.User != nil {
 		e.UserID = ev.User.ID
 	}
-	for _, p := range ev.Providers {
-		e.Messages = append(e.Messages, p)
-	}
+	e.Messages = append(e.Messages, ev.Providers...)
 	srv.addLog(e)
 }
