@@ -260,7 +260,20 @@ func TestLogOutDuringRefresh(t *testing.T) {
 	}
 }
 
+// TestLogInDuringRefresh: whatever becomes of the old session's renewal, the
+// new session stays.
 func TestLogInDuringRefresh(t *testing.T) {
+	for name, answer := range map[string]func(s *server, r *http.Request) reply{
+		"Refused": func(*server, *http.Request) reply {
+			return refused(401, "InvalidSession", "invalid session: failed to find refresh token")
+		},
+		"Renewed": func(s *server, r *http.Request) reply { return s.answer(r, "/auth/session", nil) },
+	} {
+		t.Run(name, func(t *testing.T) { testLogInDuringRefresh(t, answer) })
+	}
+}
+
+func testLogInDuringRefresh(t *testing.T, answer func(s *server, r *http.Request) reply) {
 	s := newServer(t)
 	app := newApp(t, s.URL)
 	user := logIn(t, app, realm.EmailPassword("ada@example.com", "secret1"))
@@ -269,7 +282,7 @@ func TestLogInDuringRefresh(t *testing.T) {
 	s.handle("POST /auth/session", func(w http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		<-release
-		refused(401, "InvalidSession", "invalid session: failed to find refresh token").write(w)
+		answer(s, r).write(w)
 	})
 	done := make(chan error)
 	go func() { _, err := user.CallFunction(t.Context(), "f"); done <- err }()
