@@ -84,6 +84,17 @@ func TestCases(t *testing.T) {
 	}
 }
 
+func TestVerticesAreBounded(t *testing.T) {
+	var pts []bson.RawValue
+	for i := range MaxVertices + 2 {
+		pts = append(pts, value.ArrayOf([]bson.RawValue{value.Double(float64(i%100) / 10), value.Double(float64(i) / 1000)}))
+	}
+	line := value.Doc(value.DocOf(value.Field{Name: "type", Value: value.String("LineString")}, value.Field{Name: "coordinates", Value: value.ArrayOf(pts)}))
+	if _, err := parse(line); mongoerr.CodeOf(err) != mongoerr.BadValue {
+		t.Error(err)
+	}
+}
+
 func found(t testing.TB, q *Query, v bson.RawValue, g Grid, sphere bool) bool {
 	tokens, err := Tokens(v, g, sphere)
 	if err != nil {

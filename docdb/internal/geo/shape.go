@@ -14,8 +14,9 @@ import (
 	"regent/docdb/internal/value"
 )
 
-// MaxVertices is the most positions of one shape.
-const MaxVertices = 1_000_000
+// MaxVertices is the most positions of one shape; one with more is refused with BadValue. Relating two shapes takes time by the
+// product of their vertices, which this bounds.
+const MaxVertices = 10_000
 
 // maxCollections is the deepest nesting of geometry collections.
 const maxCollections = 16
@@ -25,7 +26,8 @@ type shape struct {
 	points   []point
 	lines    [][]vec
 	polygons []polygon
-	vertices []vec // all, for bounds
+	vertices []vec // all but those of holes, for bounds
+	count    int   // of positions
 	legacy   bool  // a pair, not GeoJSON
 }
 
@@ -120,9 +122,12 @@ func (s *shape) geometry(v bson.RawValue, depth int) error {
 		if err != nil {
 			return err
 		}
+		if s.count++; s.count > MaxVertices {
+			return bad("a GeoJSON shape has more than %d vertices", MaxVertices)
+		}
 		s.addPoint(p)
 	case "MultiPoint":
-		pts, err := positions(c)
+		pts, err := s.positions(c)
 		if err != nil {
 			return err
 		}
@@ -174,7 +179,7 @@ func position(c bson.RawValue) (point, error) {
 	return p, nil
 }
 
-func positions(c bson.RawValue) ([]point, error) {
+func (s *shape) positions(c bson.RawValue) ([]point, error) {
 	var out []point
 	it := value.Over(c.Value)
 	for it.Next() {
@@ -182,7 +187,8 @@ func positions(c bson.RawValue) ([]point, error) {
 		if err != nil {
 			return nil, err
 		}
-		if out = append(out, p); len(out) > MaxVertices {
+		out = append(out, p)
+		if s.count++; s.count > MaxVertices {
 			return nil, bad("a GeoJSON shape has more than %d vertices", MaxVertices)
 		}
 	}
@@ -193,7 +199,7 @@ func positions(c bson.RawValue) ([]point, error) {
 }
 
 func (s *shape) line(c bson.RawValue) error {
-	pts, err := positions(c)
+	pts, err := s.positions(c)
 	if err != nil {
 		return err
 	}
@@ -214,7 +220,7 @@ func (s *shape) line(c bson.RawValue) error {
 func (s *shape) polygon(c bson.RawValue) error {
 	var g polygon
 	err := eachCoordinates(c, func(v bson.RawValue) error {
-		pts, err := positions(v)
+		pts, err := s.positions(v)
 		if err != nil {
 			return err
 		}

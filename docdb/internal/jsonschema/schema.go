@@ -144,6 +144,18 @@ func keywords() []keyword {
 	}
 }
 
+// Keyword is a keyword that is supported, for documentation.
+type Keyword struct{ Name, Help string }
+
+// KeywordTable returns the keywords that are supported.
+func KeywordTable() []Keyword {
+	var out []Keyword
+	for _, k := range keywords() {
+		out = append(out, Keyword{k.name, k.help})
+	}
+	return out
+}
+
 // unsupported are keywords of JSON Schema that MongoDB names in its refusal.
 var unsupported = map[string]bool{
 	"$ref": true, "$schema": true, "default": true, "definitions": true, "format": true, "id": true, "encrypt": true, "encryptMetadata": true,

@@ -101,6 +101,14 @@ func TestCases(t *testing.T) {
 	}
 }
 
+func TestTheTableIsWhatTheCompilerKnows(t *testing.T) {
+	for _, op := range OperatorTable() {
+		if op.Field && fieldOps(op.Name) == nil || !op.Field && topLevelOps(op.Name) == nil {
+			t.Errorf("%s is in the table but not compiled", op.Name)
+		}
+	}
+}
+
 func TestDepthIsBounded(t *testing.T) {
 	f := `{"a": 1}`
 	for range MaxDepth + 1 {

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -26,31 +27,32 @@ type Operator struct {
 	compile    func(c *compiler, path string, arg rawValue) error
 }
 
-// Operators returns the update operators in alphabetical order.
-func OperatorTable() []Operator {
-	return []Operator{
-		{"$addToSet", "adds values to an array that it does not have; $each", compileAddToSet},
-		{"$bit", "and, or, xor of an integer", compileBit},
-		{"$currentDate", "sets the current date or timestamp", compileCurrentDate},
-		{"$inc", "adds to a number", compileInc},
-		{"$max", "sets a value if it is greater", compileMax},
-		{"$min", "sets a value if it is less", compileMin},
-		{"$mul", "multiplies a number", compileMul},
-		{"$pop", "removes the first (-1) or last (1) element of an array", compilePop},
-		{"$pull", "removes the elements that satisfy a condition", compilePull},
-		{"$pullAll", "removes the elements equal to given values", compilePullAll},
-		{"$push", "appends to an array; $each, $slice, $sort, $position", compilePush},
-		{"$rename", "renames a field", compileRename},
-		{"$set", "sets a value", compileSet},
-		{"$setOnInsert", "sets a value when an upsert inserts", compileSetOnInsert},
-		{"$unset", "removes a field", compileUnset},
-	}
+// operators are the update operators in alphabetical order.
+var operators = []Operator{
+	{"$addToSet", "adds values to an array that it does not have; $each", compileAddToSet},
+	{"$bit", "and, or, xor of an integer", compileBit},
+	{"$currentDate", "sets the current date or timestamp", compileCurrentDate},
+	{"$inc", "adds to a number", compileInc},
+	{"$max", "sets a value if it is greater", compileMax},
+	{"$min", "sets a value if it is less", compileMin},
+	{"$mul", "multiplies a number", compileMul},
+	{"$pop", "removes the first (-1) or last (1) element of an array", compilePop},
+	{"$pull", "removes the elements that satisfy a condition", compilePull},
+	{"$pullAll", "removes the elements equal to given values", compilePullAll},
+	{"$push", "appends to an array; $each, $slice, $sort, $position", compilePush},
+	{"$rename", "renames a field", compileRename},
+	{"$set", "sets a value", compileSet},
+	{"$setOnInsert", "sets a value when an upsert inserts", compileSetOnInsert},
+	{"$unset", "removes a field", compileUnset},
 }
 
+// OperatorTable returns the update operators in alphabetical order.
+func OperatorTable() []Operator { return slices.Clone(operators) }
+
 func operatorByName(name string) *Operator {
-	for _, op := range OperatorTable() {
-		if op.Name == name {
-			return &op
+	for i := range operators {
+		if operators[i].Name == name {
+			return &operators[i]
 		}
 	}
 	return nil
