@@ -69,7 +69,7 @@ func compileTop(c *compiler, name string, arg bson.RawValue) (*Spec, error) {
 			return nil, err
 		}
 		if v, ok := expr.Constant(e); ok {
-			if _, err := expr.ParseN(name, v); err != nil {
+			if _, err := parseN(name, v); err != nil {
 				return nil, err
 			}
 		}

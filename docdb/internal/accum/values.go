@@ -116,9 +116,6 @@ func (a *list) Add(env *expr.Env) error {
 	if !a.arrays {
 		return a.add(v)
 	}
-	if expr.Nullish(v) {
-		return nil
-	}
 	if v.Type != bson.TypeArray {
 		return mongoerr.New(mongoerr.TypeMismatch, "%s requires array inputs, but input is of type %s", a.op, value.TypeName(v.Type))
 	}
@@ -212,7 +209,16 @@ func countOf(op string, e expr.Expr, group bson.RawValue) (int, error) {
 			return 0, err
 		}
 	}
-	return expr.ParseN(op, v)
+	return parseN(op, v)
+}
+
+// parseN reads the n of an accumulator: a whole number above zero.
+func parseN(op string, v bson.RawValue) (int, error) {
+	n, err := expr.ParseN(op, v)
+	if err != nil {
+		return 0, mongoerr.New(7548606, "%s", mongoerr.As(err).Message)
+	}
+	return n, nil
 }
 
 func fields(arg bson.RawValue, unknown mongoerr.Code, names ...string) ([]bson.RawValue, error) {
@@ -253,7 +259,7 @@ func compileN(c *compiler, name string, arg bson.RawValue) (*Spec, error) {
 		return nil, err
 	}
 	if v, ok := expr.Constant(n); ok {
-		if _, err := expr.ParseN(name, v); err != nil {
+		if _, err := parseN(name, v); err != nil {
 			return nil, err
 		}
 	}

@@ -416,12 +416,12 @@ func parseDateBy(s, format string, loc *time.Location) (int64, error) {
 			}
 		}
 		if rest == "" || rest[0] != c {
-			return 0, fmt.Errorf("Format literal not found: '%c'", c)
+			return 0, fmt.Errorf("format literal not found: '%c'", c)
 		}
 		rest = rest[1:]
 	}
 	if rest != "" {
-		return 0, fmt.Errorf("Trailing data: \"%s\"", rest)
+		return 0, fmt.Errorf("trailing data: \"%s\"", rest)
 	}
 	if zone == nil {
 		zone = loc

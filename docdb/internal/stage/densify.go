@@ -168,14 +168,12 @@ type densifying struct {
 	order  []*progress
 	queue  []bson.Raw // documents to give out before going on
 	cur    *progress
-	curKey string
 	held   row
 	holds  bool
 	made   int
 	min    bson.RawValue
 	max    bson.RawValue
 	ended  bool
-	buf    []byte
 }
 
 func (s *densifying) next(ctx context.Context) (row, error) {

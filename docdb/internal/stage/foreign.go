@@ -25,10 +25,8 @@ type foreign struct {
 	ns   Namespace
 	pipe *Pipeline // the sub-pipeline as written, without that of a view
 	env  *Env
-	// scope is what pipe was compiled in; a view's pipeline sees no variables.
-	resolved bool
-	base     Namespace
-	view     *Pipeline
+	base Namespace // of a view, the collection under it
+	view *Pipeline // sees no variables
 }
 
 // foreignOf compiles the pipeline over another collection.

@@ -248,11 +248,10 @@ type looking struct {
 	cache *rowStore // of a sub-pipeline that is the same for every document
 
 	// The state of giving out rows one by one, under an $unwind.
-	cur    row
-	inner  source
-	at     int64
-	opened bool
-	idx    []byte
+	cur   row
+	inner source
+	at    int64
+	idx   []byte
 }
 
 func (s *looking) next(ctx context.Context) (row, error) {
@@ -410,35 +409,35 @@ func localValues(doc []byte, path []string, out *[]bson.RawValue) {
 	v := expr.Lookup(doc, path[0])
 	rest := path[1:]
 	switch {
+	case len(rest) == 0 && v.Type == bson.TypeArray:
+		// Nothing in an empty array: it stands for null, as a missing field does.
+		*out = append(*out, value.Elements(v.Value)...)
+	case len(rest) == 0 && v.Type != 0:
+		*out = append(*out, v)
+	case len(rest) == 0:
+	case v.Type == bson.TypeEmbeddedDocument:
+		localValues(v.Value, rest, out)
 	case v.Type == bson.TypeArray:
+		index, numeric := value.ArrayIndex(rest[0])
 		i := 0
-		some := false
 		for it := expr.Each(v.Value); ; i++ {
 			_, el, ok := it.Next()
 			if !ok {
-				break
+				return
 			}
-			some = true
 			switch {
-			case len(rest) == 0:
-				*out = append(*out, el)
+			case numeric && i == index && len(rest) == 1:
+				if el.Type == bson.TypeArray {
+					*out = append(*out, value.Elements(el.Value)...)
+				} else {
+					*out = append(*out, el)
+				}
+			case numeric && i == index && el.Type == bson.TypeEmbeddedDocument:
+				localValues(el.Value, rest[1:], out)
 			case el.Type == bson.TypeEmbeddedDocument:
 				localValues(el.Value, rest, out)
 			}
 		}
-		if !some && len(rest) == 0 {
-			// An empty array equals nothing: only null is looked for in its place by MongoDB's plans, and an array of no values by none.
-			*out = append(*out, value.Array([]byte{5, 0, 0, 0, 0}))
-		}
-	case len(rest) == 0:
-		if v.Type == 0 {
-			v = expr.Null
-		}
-		*out = append(*out, v)
-	case v.Type == bson.TypeEmbeddedDocument:
-		localValues(v.Value, rest, out)
-	default:
-		*out = append(*out, expr.Null)
 	}
 }
 

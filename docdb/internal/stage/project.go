@@ -16,7 +16,6 @@ type project struct {
 	name string
 	tree *field
 	how  mode
-	id   bool // an inclusion names _id, or keeps it
 }
 
 // treeParser builds the tree of a projection.

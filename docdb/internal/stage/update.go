@@ -6,7 +6,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/expr"
-	"regent/docdb/internal/mongoerr"
 )
 
 // UpdatePipeline is a compiled pipeline update: [{$set: …}, {$unset: …}, …]. It is used by one goroutine at a time.
@@ -44,12 +43,4 @@ func (u *UpdatePipeline) Reads() expr.Deps {
 		d.Whole = true
 	}
 	return d
-}
-
-// CheckUpdateResult refuses a pipeline's result that a document may not be: a different _id is told by the caller.
-func CheckUpdateResult(doc bson.Raw) error {
-	if len(doc) > MaxDocumentBytes {
-		return mongoerr.New(17419, "Resulting document after update is larger than %d", MaxDocumentBytes)
-	}
-	return nil
 }

@@ -348,7 +348,7 @@ func Cases(text string) ([]Case, error) {
 			}
 			c.Code = n
 		} else {
-			return fmt.Errorf("line %d: neither => nor !!", line)
+			return fmt.Errorf("line %d has neither a result nor an error code", line)
 		}
 		c.Input, c.On, _ = strings.Cut(left, " on ")
 		out = append(out, c)
