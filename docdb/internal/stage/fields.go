@@ -194,6 +194,11 @@ func setDeep(dst, doc []byte, parts []string, v bson.RawValue) []byte {
 			}
 			return
 		}
+		if expr.Missing(v) && old.Type != bson.TypeEmbeddedDocument {
+			// There is nothing to take out.
+			dst = appendMember(dst, []byte(parts[0]), old)
+			return
+		}
 		var inner []byte
 		if old.Type == bson.TypeEmbeddedDocument {
 			inner = old.Value

@@ -232,13 +232,17 @@ func (m *mergeStage) open(r *run, src source) (source, error) {
 	env := r.expressions()
 	return &writing{src: src, run: func(ctx context.Context, src source) error {
 		if m.matched == "fail" {
-			return batches(ctx, src, func(docs []bson.Raw) error {
-				for i, d := range docs {
+			// One that fails does not keep the others of its batch from being written.
+			return batches(ctx, src, func(docs []bson.Raw) (failed error) {
+				for _, d := range docs {
 					if expr.Missing(expr.Lookup(d, "_id")) {
-						docs[i] = withID(d)
+						d = withID(d)
+					}
+					if err := m.collection.Insert(ctx, m.ns, []bson.Raw{d}); err != nil && failed == nil {
+						failed = err
 					}
 				}
-				return m.collection.Insert(ctx, m.ns, docs)
+				return failed
 			})
 		}
 		for {
