@@ -242,5 +242,7 @@ func (h *hostProcess) kill(v *verdict) {
 	h.conn.Close()
 }
 
-// grace is what a host gets to stop a call that is over its time.
-const grace = time.Second
+// graceOf is what a host gets to stop a call that is over its time.
+func graceOf(limit time.Duration) time.Duration {
+	return min(max(limit/2, 200*time.Millisecond), time.Second)
+}

@@ -243,6 +243,7 @@ func (r *Runtime) startSingle() (*hostProcess, error) {
 // killed: the engine cannot be interrupted inside one built-in function.
 func (r *Runtime) await(h *hostProcess, c *pendingCall, x *execution) outcome {
 	limit := x.timeLimit()
+	grace := graceOf(limit)
 	late := time.NewTimer(limit + grace)
 	defer late.Stop()
 	select {

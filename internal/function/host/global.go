@@ -9,7 +9,7 @@ import (
 // them otherwise.
 var globalTable = map[string]globalSource{
 	"context":  {"", "context"},
-	"console":  {"console", "console"},
+	"console":  {"", "console"},
 	"EJSON":    {"ejson", "EJSON"},
 	"BSON":     {"bson", "BSON"},
 	"ObjectId": {"bson_objectid", "ObjectId"}, // some apps use it bare
@@ -122,10 +122,22 @@ func (r *realm) installGlobals(names []string, all bool) error {
 }
 
 func (r *realm) global(s globalSource) goja.Value {
-	if s.module == "" {
+	switch {
+	case s.module != "":
+	case s.member == "console":
+		return r.console()
+	default:
 		return r.context
 	}
 	return r.load(s.module).Get(s.member)
+}
+
+// console gives the realm's one console.
+func (r *realm) console() goja.Value {
+	if r.consoleValue == nil {
+		r.consoleValue = r.newConsole()
+	}
+	return r.consoleValue
 }
 
 // defineLazy defines a global that is made when it is first read.

@@ -244,6 +244,7 @@ var eventNatives = map[string]nativeFunc{
 		r.cursor, _ = c.Argument(0).(*goja.Object)
 		return goja.Undefined()
 	},
+	"console": func(r *realm, c goja.FunctionCall) goja.Value { return r.console() },
 	"className": func(r *realm, c goja.FunctionCall) goja.Value {
 		if o, ok := c.Argument(0).(*goja.Object); ok {
 			return r.vm.ToValue(o.ClassName())

@@ -35,6 +35,8 @@ type realm struct {
 
 	context  goja.Value // of the entry function
 	rejected []*goja.Promise
+
+	consoleValue goja.Value
 }
 
 func newRealm(c *call, vm *goja.Runtime) *realm {

@@ -13,7 +13,7 @@ import (
 // mapped to absentPrefix can be required, and say which member is not there
 // when one is used.
 var builtinModules = map[string]string{
-	"assert": "assert", "assert/strict": "assert", "buffer": "buffer", "console": "console", "constants": absentPrefix, "crypto": "crypto",
+	"assert": "assert", "assert/strict": "assert", "buffer": "buffer", "console": "consolemodule", "constants": absentPrefix, "crypto": "crypto",
 	"dns": "dns", "dns/promises": "dnspromises", "events": "events", "fs": "fs", "fs/promises": "fspromises",
 	"http": "nodehttp_http", "https": "nodehttp_https", "net": "net_net", "os": "os", "path": "path", "path/posix": "path",
 	"process": "process", "punycode": "punycode", "querystring": "querystring", "stream": "stream", "stream/promises": "streampromises",

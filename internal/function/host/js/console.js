@@ -1,29 +1,23 @@
-// console: every method gives one line of the call's log.
-var counts = new Map(), times = new Map(), indent = '';
+// The rarer methods of console; the others are in Go.
+var counts = new Map(), times = new Map();
 
 function line(level) {
-  return function () {
-    var text = arguments.length === 1 && typeof arguments[0] === 'string' ? arguments[0] : load('inspect').format.apply(undefined, arguments);
-    native.log(level, indent + text);
-  };
+  return function () { native.log(level, load('inspect').format.apply(undefined, arguments)); };
 }
-var log = line('info'), warn = line('warn'), error = line('error'), debug = line('debug');
+var log = line('info'), error = line('error'), debug = line('debug');
+function named(label) { return label === undefined ? 'default' : String(label); }
 
-var console = {
-  log: log, info: log, warn: warn, error: error, debug: debug,
-  trace: function () { debug('Trace: ' + load('inspect').format.apply(undefined, arguments) + '\n' + new Error().stack); },
-  dir: function (v, options) { log(load('inspect').inspect(v, options)); },
-  table: function (v) { log(load('inspect').inspect(v)); },
-  assert: function (ok) {
+var members = {
+  trace: function trace() { debug('Trace: ' + load('inspect').format.apply(undefined, arguments) + '\n' + new Error().stack); },
+  dir: function dir(v, options) { log(load('inspect').inspect(v, options)); },
+  table: function table(v) { log(load('inspect').inspect(v)); },
+  assert: function assert(ok) {
     if (!ok) error('Assertion failed' + (arguments.length > 1 ? ': ' + load('inspect').format.apply(undefined, Array.prototype.slice.call(arguments, 1)) : ''));
   },
-  group: function () { if (arguments.length) log.apply(undefined, arguments); indent += '  '; },
-  groupEnd: function () { indent = indent.slice(2); },
-  count: function (label) { label = label === undefined ? 'default' : String(label); var n = (counts.get(label) || 0) + 1; counts.set(label, n); log(label + ': ' + n); },
-  countReset: function (label) { counts.delete(label === undefined ? 'default' : String(label)); },
-  time: function (label) { times.set(label === undefined ? 'default' : String(label), Date.now()); },
-  timeLog: function (label) { label = label === undefined ? 'default' : String(label); if (times.has(label)) log(label + ': ' + (Date.now() - times.get(label)) + 'ms'); },
-  timeEnd: function (label) { label = label === undefined ? 'default' : String(label); console.timeLog(label); times.delete(label); },
+  count: function count(label) { label = named(label); var n = (counts.get(label) || 0) + 1; counts.set(label, n); log(label + ': ' + n); },
+  countReset: function countReset(label) { counts.delete(named(label)); },
+  time: function time(label) { times.set(named(label), Date.now()); },
+  timeLog: function timeLog(label) { label = named(label); if (times.has(label)) log(label + ': ' + (Date.now() - times.get(label)) + 'ms'); },
+  timeEnd: function timeEnd(label) { members.timeLog(label); times.delete(named(label)); },
 };
-console.groupCollapsed = console.group;
-return { console: console };
+return Object.assign(Object.create(null), members);

@@ -2,7 +2,7 @@
 var EventEmitter = load('events').exports;
 var p = new EventEmitter();
 function refuse(name) { return function () { throw new Error('process.' + name + ' is not available in functions'); }; }
-function output(level) { return { write: function (s) { load('console').console[level](String(s).replace(/\n$/, '')); return true; }, isTTY: false, columns: 80, on: function () { return this; }, once: function () { return this; }, emit: function () { return false; }, end: function () {} }; }
+function output(level) { return { write: function (s) { native.console()[level](String(s).replace(/\n$/, '')); return true; }, isTTY: false, columns: 80, on: function () { return this; }, once: function () { return this; }, emit: function () { return false; }, end: function () {} }; }
 function hrtime(before) {
   var ns = native.hrtime(), s = Math.floor(ns / 1e9), n = Math.floor(ns % 1e9);
   if (before) { s -= before[0]; n -= before[1]; if (n < 0) { s--; n += 1e9; } }
@@ -15,7 +15,7 @@ Object.assign(p, {
   nextTick: function (fn) { var args = Array.prototype.slice.call(arguments, 1); Promise.resolve().then(function () { fn.apply(null, args); }); },
   hrtime: hrtime, uptime: function () { return native.hrtime() / 1e9; }, cwd: function () { return '/'; }, umask: function () { return 18; },
   memoryUsage: function () { return { rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }; }, cpuUsage: function () { return { user: 0, system: 0 }; },
-  emitWarning: function (w) { load('console').console.warn('Warning: ' + (w && w.message || w)); },
+  emitWarning: function (w) { native.console().warn('Warning: ' + (w && w.message || w)); },
   getuid: function () { return -1; }, getgid: function () { return -1; }, geteuid: function () { return -1; },
   exit: refuse('exit'), abort: refuse('abort'), kill: refuse('kill'), chdir: refuse('chdir'), dlopen: refuse('dlopen'), binding: refuse('binding'),
 });

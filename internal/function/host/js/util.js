@@ -75,7 +75,7 @@ var util = {
   isNumber: function (v) { return typeof v === 'number'; }, isString: function (v) { return typeof v === 'string'; }, isSymbol: function (v) { return typeof v === 'symbol'; }, isUndefined: function (v) { return v === undefined; },
   isRegExp: types.isRegExp, isObject: function (v) { return v !== null && typeof v === 'object'; }, isDate: types.isDate, isError: function (v) { return v instanceof Error; }, isFunction: function (v) { return typeof v === 'function'; },
   isPrimitive: function (v) { return v === null || typeof v !== 'object' && typeof v !== 'function'; }, isBuffer: function (v) { return load('buffer').Buffer.isBuffer(v); },
-  log: function () { load('console').console.log.apply(null, arguments); },
+  log: function () { native.console().log.apply(null, arguments); },
 };
 util.debug = util.debuglog;
 return { exports: util, deepEqual: deepEqual };
