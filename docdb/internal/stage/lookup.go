@@ -234,6 +234,9 @@ func (l *lookup) open(r *run, src source) (source, error) {
 	return s, nil
 }
 
+// scansBeforeHash is how many local documents are worth a scan of the foreign collection each, before a table of it is made.
+const scansBeforeHash = 2
+
 type looking struct {
 	l   *lookup
 	r   *run
@@ -244,6 +247,7 @@ type looking struct {
 
 	// hash joins by a table of the foreign documents when no index serves the field: otherwise each local document would mean a scan.
 	hash  bool
+	asked int // local documents so far
 	table *hashTable
 	cache *rowStore // of a sub-pipeline that is the same for every document
 
@@ -356,7 +360,7 @@ func (s *looking) matches(ctx context.Context, r row) (source, error) {
 	}
 	if s.l.local != nil {
 		keys := localKeys(r.doc, s.l.local)
-		if s.hash {
+		if s.asked++; s.hash && s.asked > scansBeforeHash {
 			return s.probe(ctx, keys, vars)
 		}
 		conds = append(conds, value.Doc(equalityFilter(s.l.path, keys)))
