@@ -92,7 +92,7 @@ func compileOperators(doc bson.Raw, opts Options) (*Update, error) {
 			return nil, mongoerr.New(mongoerr.FailedToParse, "The array filter for identifier '%s' was not used in the update %s", id, value.ShowDoc(doc))
 		}
 	}
-	return &Update{kind: Operators, root: c.root, paths: c.paths, deep: c.deep || value.Depth(doc) > value.MaxStoredDepth/2, collation: opts.Match.Collation}, nil
+	return &Update{kind: Operators, root: c.root, paths: c.paths, deep: c.deep || value.Depth(doc) > value.MaxStoredDepth/2-2, collation: opts.Match.Collation}, nil
 }
 
 // add puts an operation at a dotted path.
@@ -105,7 +105,7 @@ func (c *compiler) add(dotted string, op operation) error {
 		return err
 	}
 	c.paths = append(c.paths, dotted)
-	c.deep = c.deep || len(path) > value.MaxStoredDepth/2
+	c.deep = c.deep || len(path) > value.MaxStoredDepth/2-2
 	return nil
 }
 

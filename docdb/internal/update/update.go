@@ -128,7 +128,7 @@ func compileReplacement(doc bson.Raw, opts Options) (*Update, error) {
 	if it.Bad() {
 		return nil, mongoerr.New(mongoerr.InvalidBSON, "invalid BSON in an update")
 	}
-	return &Update{kind: Replacement, replacement: doc, deep: value.Depth(doc) > value.MaxStoredDepth/2}, nil
+	return &Update{kind: Replacement, replacement: doc, deep: value.Depth(doc) > value.MaxStoredDepth/2-2}, nil
 }
 
 // Kind returns of which kind the update is.

@@ -189,8 +189,8 @@ func shiftHalfEven(c *big.Int, n int) *big.Int {
 	return q
 }
 
-// ToDecimal converts a number as MongoDB's $toDecimal does: a double is read with 15 significant digits, if these give the same
-// double back, else with 17; integers are exact. A value that is no number gives NaN.
+// ToDecimal converts a number as MongoDB's $toDecimal does: a double is rounded to 15 significant digits, so that 0.1 becomes 0.1 and
+// not its binary neighbour; whole doubles below 10^15 and integers are exact. A value that is no number gives NaN.
 func ToDecimal(v bson.RawValue) Decimal {
 	if v.Type == bson.TypeDouble {
 		f := doubleOf(v)

@@ -54,19 +54,23 @@ func (it *Iter) Next() bool {
 		it.rest = nil
 		return false
 	}
-	end := bytes.IndexByte(b[1:], 0)
-	if end < 0 {
+	// Names are short: a loop beats a call.
+	end := 1
+	for end < len(b) && b[end] != 0 {
+		end++
+	}
+	if end == len(b) {
 		it.bad, it.rest = true, nil
 		return false
 	}
 	t := bson.Type(b[0])
-	body := b[end+2:]
+	body := b[end+1:]
 	n := size(t, body)
 	if n < 0 {
 		it.bad, it.rest = true, nil
 		return false
 	}
-	it.key = b[1 : end+1]
+	it.key = b[1:end]
 	it.val.Type = t
 	it.val.Value = body[:n:n]
 	it.rest = body[n:]
