@@ -52,7 +52,8 @@ func TestEveryPromisedName(t *testing.T) {
 
 // TestCollation looks at what obeys the collation and what does not (mongo-engine.md §3.6).
 func TestCollation(t *testing.T) {
-	c, err := collation.Parse(exprtest.Must(`{locale: "en", strength: 2}`).Value)
+	spec := bson.Raw(exprtest.Must(`{locale: "en", strength: 2}`).Value)
+	c, err := collation.Parse(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +64,8 @@ func TestCollation(t *testing.T) {
 		{`[{$project: {e: {$eq: ["$a", "x"]}, i: {$in: ["x", ["X"]]}, u: {$setUnion: [["a"], ["A"]]}, l: {$indexOfCP: ["aX", "x"]}}}]`, `[{a: "X"}]`, `[{e: true, i: true, u: ["a"], l: -1}]`},
 		{`[{$group: {_id: null, s: {$addToSet: "$a"}, m: {$max: "$a"}}}]`, `[{a: "x"}, {a: "X"}, {a: "Y"}]`, `[{_id: null, s: ["x", "Y"], m: "Y"}]`},
 		{`[{$lookup: {from: "o", localField: "a", foreignField: "b", as: "r"}}]`, `[{a: "x"}]`, `[{a: "x", r: [{b: "X"}]}]`},
+		// From the third document on, by a hash table.
+		{`[{$lookup: {from: "o", localField: "a", foreignField: "b", as: "r"}}, {$skip: 2}]`, `[{}, {}, {a: "x"}]`, `[{a: "x", r: [{b: "X"}]}]`},
 	} {
 		w := newWorld()
 		w.put("o", []bson.Raw{exprtest.Must(`{b: "X"}`).Value, exprtest.Must(`{b: "y"}`).Value})
@@ -78,7 +81,7 @@ func TestCollation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		env := stage.Env{DB: "db", Collection: "c", Collections: w, Options: expr.Options{Collation: c}, AllowDiskUse: true}
+		env := stage.Env{DB: "db", Collection: "c", Collections: w, Options: expr.Options{Collation: c}, CollationSpec: spec, AllowDiskUse: true}
 		got, err := runPipeline(stages, env, docs, false)
 		if err != nil {
 			t.Errorf("%s: %v", k.pipeline, err)

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/collation"
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
@@ -54,7 +55,15 @@ func (w *world) Find(_ context.Context, ns stage.Namespace, q stage.Query) (stag
 	if q.Filter == nil {
 		return stage.Documents(docs...), nil
 	}
-	m, err := match.Compile(q.Filter, match.Options{})
+	opts := match.Options{}
+	if q.Collation != nil {
+		c, err := collation.Parse(q.Collation)
+		if err != nil {
+			return nil, err
+		}
+		opts.Collation = c.Comparer()
+	}
+	m, err := match.Compile(q.Filter, opts)
 	if err != nil {
 		return nil, err
 	}
