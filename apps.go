@@ -19,6 +19,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"regent/internal/api/client"
+	"regent/internal/api/endpoint"
 	"regent/internal/app"
 	"regent/internal/auth"
 	"regent/internal/caller"
@@ -54,6 +55,7 @@ type instance struct {
 	rules     *rule.Set
 	data      *data.Service
 	mayCall   map[string]*rule.Expr // can_evaluate by function
+	endpoints *endpoint.Set         // nil without endpoints
 	site      *hosting.Site         // nil without static hosting
 	backend   client.Backend
 	streams   sync.WaitGroup // open watches, which outlive a replaced instance
@@ -244,6 +246,7 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 	if err = srv.openAccounts(ctx, in, s); err != nil {
 		return nil, nil, err
 	}
+	problems = append(problems, srv.openEndpoints(in)...)
 	if a.Hosting != nil && a.Hosting.Enabled {
 		if in.site, err = hosting.New(a.Hosting); errors.Is(err, os.ErrNotExist) {
 			problems, err = append(problems, a.Hosting.Warn("hosting is enabled, but there is no folder hosting/files")), nil

@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /groups/{group}/apps/{app}/logs", s.logEntry)
 	mux.HandleFunc(hostingPath+"{app}/", s.hostedByPath)
+	mux.HandleFunc("/app/{app}/endpoint/{route...}", s.serveEndpoint)
 	mux.HandleFunc("/", s.hosted)
 	s.mountPages(mux)
 	callback := s.callback()
@@ -33,6 +34,9 @@ func (s *Server) routes() http.Handler {
 		if p := strings.TrimLeft(r.URL.Path, "/"); strings.HasPrefix(p, client.Prefix[1:]+"/") {
 			if "/"+p == auth.CallbackPath {
 				callback.ServeHTTP(w, r)
+				return
+			}
+			if s.serveWebhook(w, r) {
 				return
 			}
 			s.client.ServeHTTP(w, r)

@@ -23,21 +23,13 @@ func (a *App) Unserved() []string {
 // removes its row.
 func unservedKinds() []func(*App) string {
 	return []func(*App) string{
-		unservedTriggers, unservedEndpoints, unservedWebhooks, unservedDataAPI,
+		unservedTriggers, unservedDataAPI,
 		unservedSync, unservedGraphQL, unservedServices, unservedForwarders,
 	}
 }
 
 func unservedTriggers(a *App) string {
 	return names("trigger", a.Triggers, func(t *Trigger) (string, bool) { return t.Name, !t.Disabled })
-}
-
-func unservedEndpoints(a *App) string {
-	return names("HTTPS endpoint", a.Endpoints, func(e *Endpoint) (string, bool) { return e.Method + " " + e.Route, !e.Disabled })
-}
-
-func unservedWebhooks(a *App) string {
-	return names("webhook", a.Webhooks, func(w *Webhook) (string, bool) { return w.Service + "/" + w.Name, !w.Disabled })
 }
 
 func unservedDataAPI(a *App) string {

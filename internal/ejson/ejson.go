@@ -66,3 +66,6 @@ func Append(dst []byte, v bson.RawValue) ([]byte, error) {
 func AppendRelaxed(dst []byte, v bson.RawValue) ([]byte, error) {
 	return appendValue(dst, v.Type, v.Value, false, 0)
 }
+
+// AppendString appends s as a JSON string.
+func AppendString(dst []byte, s string) []byte { return appendQuoted(dst, []byte(s)) }
