@@ -104,8 +104,9 @@ func (a *Access) Query() (Query, error) {
 	if a.NoPushdown {
 		return q, nil
 	}
-	visible := nobody
-	earlier := everybody
+	var shows []pushed // what each role shows
+	var earlier []pushed
+	size := 0
 	q.Whole, q.Update, q.Delete = true, true, true
 	for _, r := range a.ns.roles {
 		applies := r.apply.node.query(e)
@@ -116,17 +117,26 @@ func (a *Access) Query() (Query, error) {
 		q.Whole = q.Whole && whole
 		q.Update = q.Update && r.static(e, false)
 		q.Delete = q.Delete && r.static(e, true)
-		visible = or(visible, and(earlier, applies, readable))
+		show := and(append(append([]pushed{}, earlier...), applies, readable)...)
+		if size += len(show.query); size > maxPushed {
+			shows, q.Whole = []pushed{anything}, false
+			break
+		}
+		shows = append(shows, show)
 		if applies.kind == pushAll && applies.exact {
 			break
 		}
 		// Documents of a role that reads everything are visible already.
 		if readable.kind != pushAll || !readable.exact {
-			earlier = and(earlier, complement(applies))
+			earlier = append(earlier, complement(applies))
 		}
 	}
 	if e.err != nil {
 		return q, e.err
+	}
+	visible := or(shows...)
+	if tooDeep(visible.query, 0) {
+		visible = anything
 	}
 	q.None = visible.kind == pushNone
 	q.Exact = visible.exact
@@ -135,6 +145,25 @@ func (a *Access) Query() (Query, error) {
 		q.Update, q.Delete = false, false
 	}
 	return q, nil
+}
+
+// maxPushed bounds the role conditions in a query, in bytes, and maxPushedDepth
+// their nesting; beyond that every document is judged here.
+const (
+	maxPushed      = 64 << 10
+	maxPushedDepth = 60
+)
+
+func tooDeep(query []byte, depth int) bool {
+	if depth > maxPushedDepth {
+		return true
+	}
+	for it := newIter(query); it.next(); {
+		if (it.value.Type == bson.TypeEmbeddedDocument || it.value.Type == bson.TypeArray) && tooDeep(it.value.Value, depth+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // known evaluates an expression that does not look at documents.
