@@ -151,6 +151,7 @@ func TestReservedNamespacesAreOutOfReach(t *testing.T) {
 // nothing panics.
 func FuzzDo(f *testing.F) {
 	w := newWorld(f, engines["docdb"])
+	w.config = func(c *data.Config) { c.Limits.UserTime = 5 * time.Second }
 	w.rules("c", `{"roles": [{"name": "r", "apply_when": {"owner_id": "%%user.id"}, "fields": {"a": {"read": true, "write": true}, "owner_id": {"write": true}, "_id": {"write": true}}}]}`)
 	w.have("c", `{"_id": 1, "owner_id": "u1", "a": [1, {"b": 2}], "secret": 1}`)
 	s, c := w.start(), w.caller("u1")
@@ -181,7 +182,11 @@ func FuzzDo(f *testing.F) {
 		for _, e := range elems {
 			full = append(full, bson.E{Key: e.Key(), Value: e.Value()})
 		}
+		start := time.Now()
 		_, err = s.Do(t.Context(), c, "mongodb-atlas", names[int(action)%len(names)], bsonOf(full))
+		if d := time.Since(start); d > 10*time.Second {
+			t.Fatalf("%s %s took %v", names[int(action)%len(names)], arg, d)
+		}
 		var known *fault.Error
 		if err != nil && !errors.As(err, &known) {
 			t.Fatalf("%s %s: %v is not for clients", names[int(action)%len(names)], arg, err)
