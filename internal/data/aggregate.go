@@ -158,6 +158,9 @@ func (r *request) pipeline(ctx context.Context, on aggregator, stages []bson.Raw
 	if r.args.hint.Type != 0 {
 		opts.SetHint(r.args.hint)
 	}
+	if len(r.args.let) > 5 {
+		opts.SetLet(r.args.let)
+	}
 	cursor, err := on.Aggregate(ctx, stages, opts)
 	if err != nil {
 		return bson.RawValue{}, err

@@ -53,6 +53,7 @@ type arguments struct {
 	collation   bson.Raw
 	hint        bson.RawValue
 	maxTime     time.Duration
+	let         bson.Raw
 	keys        bson.Raw
 	options     bson.Raw
 }
@@ -139,6 +140,9 @@ var argumentTable = map[string]argument{
 	"keys":                     documentArgument(func(a *arguments) *bson.Raw { return &a.keys }),
 	"options":                  documentArgument(func(a *arguments) *bson.Raw { return &a.options }),
 	"useCompactEvents":         {func(a *arguments, v bson.RawValue) bool { b, ok := v.BooleanOK(); return ok && !b }, "false: compact events are not served"},
+	"let":                      documentArgument(func(a *arguments) *bson.Raw { return &a.let }),
+	"comment":                  {func(*arguments, bson.RawValue) bool { return true }, ""},
+	"allowDiskUse":             {func(*arguments, bson.RawValue) bool { return true }, ""}, // deployments allow it by themselves
 	"batchSize":                {func(*arguments, bson.RawValue) bool { return true }, ""},
 	"bypassDocumentValidation": {func(a *arguments, v bson.RawValue) bool { b, ok := v.BooleanOK(); return ok && !b }, "false: MongoDB's validators are not bypassed"},
 	"maxTimeMS": {func(a *arguments, v bson.RawValue) bool {
@@ -231,8 +235,8 @@ func (r *request) open(a *action) error {
 		if n == nil {
 			return fault.New(fault.NoMatchingRuleFound, "no rule exists for namespace '%s.%s'", r.args.database, r.args.collection)
 		}
-		if len(r.args.collation) > 0 || r.args.hint.Type != 0 {
-			return invalid("collation and hint are for system functions only")
+		if len(r.args.collation) > 0 || r.args.hint.Type != 0 || len(r.args.let) > 0 {
+			return invalid("collation, hint and let are for system functions only")
 		}
 		if s.log.Enabled(r.ctx, slog.LevelDebug) {
 			r.trace = &rule.Trace{Max: 50}
