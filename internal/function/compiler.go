@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"sort"
+	"strings"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -134,6 +137,7 @@ type bundler struct {
 	cfg   Config
 	app   *app.App
 	names []string
+	cache *bundleCache
 
 	mu      sync.Mutex
 	folder  string // holds node_modules; set when the first package is asked for
@@ -143,8 +147,8 @@ type bundler struct {
 	done    map[string]*wire.BundledMessage
 }
 
-func newBundler(cfg Config, a *app.App, names []string) *bundler {
-	return &bundler{cfg: cfg, app: a, names: names, done: map[string]*wire.BundledMessage{}}
+func newBundler(cfg Config, cache *bundleCache, a *app.App, names []string) *bundler {
+	return &bundler{cfg: cfg, cache: cache, app: a, names: names, done: map[string]*wire.BundledMessage{}}
 }
 
 // bundle gives a package's program.
@@ -160,6 +164,11 @@ func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage
 	}
 	if b.err != nil {
 		return nil, b.err
+	}
+	key := b.key(name)
+	if m := b.cache.get(key); m != nil {
+		b.done[name] = m
+		return m, nil
 	}
 	m := &wire.BundledMessage{Error: "it is not installed"}
 	if b.folder != "" {
@@ -177,7 +186,49 @@ func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage
 		}
 	}
 	b.done[name] = m
+	if m.Error == "" {
+		b.cache.put(key, m)
+	}
 	return m, nil
+}
+
+// key names what a bundle depends on: the installation, the package, and the
+// names that are left outside of it.
+func (b *bundler) key(name string) string {
+	parts := []string{b.app.Dependencies.Dir, b.app.Dependencies.Archive, name}
+	for _, f := range []string{b.app.Dependencies.Archive, filepath.Join(b.app.Dependencies.Dir, ".package-lock.json"), filepath.Join(b.app.Dependencies.Dir, filepath.FromSlash(host.PackageOf(name)), "package.json")} {
+		if i, err := os.Stat(f); err == nil {
+			parts = append(parts, i.ModTime().String(), fmt.Sprint(i.Size()))
+		}
+	}
+	return strings.Join(append(parts, b.names...), "\x00")
+}
+
+// bundleCache keeps bundles across deployments, so that a changed function does
+// not bundle every package again.
+type bundleCache struct {
+	mu    sync.Mutex
+	size  int
+	known map[string]*wire.BundledMessage
+}
+
+// maxCached bounds the cache in bytes.
+const maxCached = 64 << 20
+
+func (c *bundleCache) get(key string) *wire.BundledMessage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known[key]
+}
+
+func (c *bundleCache) put(key string, m *wire.BundledMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil || c.size+len(m.Code) > maxCached {
+		c.known, c.size = map[string]*wire.BundledMessage{}, 0
+	}
+	c.known[key] = m
+	c.size += len(m.Code)
 }
 
 // prepare bundles every package ahead, so that first calls need not wait.

@@ -72,7 +72,7 @@ func (r *Runtime) Deploy(ctx context.Context, a *app.App, b Backend) (*Deploymen
 		d.sources[f.Name] = sourceOf(f, compiled[f.Name], err)
 	}
 	problems = append(problems, judge(a, compiled)...)
-	d.bundler = newBundler(r.cfg, a, packagesOf(compiled))
+	d.bundler = newBundler(r.cfg, &r.bundles, a, packagesOf(compiled))
 	background, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	go d.bundler.prepare(background)

@@ -18,8 +18,9 @@ import (
 type Runtime struct {
 	cfg Config
 
-	alone  chan struct{} // hosts for one call only
-	nextID atomic.Uint64
+	alone   chan struct{} // hosts for one call only
+	nextID  atomic.Uint64
+	bundles bundleCache
 
 	mu     sync.Mutex
 	hosts  []*hostProcess

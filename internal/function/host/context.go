@@ -215,6 +215,18 @@ func (r *realm) operator(who identity, kind, service string) goja.Value {
 	})
 }
 
+// outcome turns the result of an operation into JavaScript.
+func (r *realm) outcome(v bson.RawValue) (goja.Value, error) {
+	switch n := numberTypeOf(v.Type); {
+	case n == int64Number && (v.Int64() > maxSafe || v.Int64() < -maxSafe):
+	case n != noNumber:
+		f, _ := v.AsFloat64OK()
+		r.types.came(f, n)
+		return r.vm.ToValue(f), nil
+	}
+	return r.toJS("", v)
+}
+
 // operate sends an operation and gives the promise of its outcome.
 func (r *realm) operate(m wire.OperationMessage, argument goja.Value, drains bool) goja.Value {
 	promise, resolve, reject := r.vm.NewPromise()
@@ -228,7 +240,7 @@ func (r *realm) operate(m wire.OperationMessage, argument goja.Value, drains boo
 		if f != nil {
 			return reject(r.errorValue(f))
 		}
-		js, err := r.toJS("", v)
+		js, err := r.outcome(v)
 		if err != nil {
 			return reject(r.errorValue(&wire.Failure{Name: "Error", Message: err.Error()}))
 		}

@@ -22,6 +22,18 @@ import (
 type typeMemory struct {
 	young, old map[weak.Pointer[goja.Object]]bson.Raw
 	keys       map[string]numberType
+	alone      map[float64]numberType // results of operations that are numbers
+}
+
+// came notes a number that was the whole result of an operation, as of count():
+// it keeps its type when it is returned as it is.
+func (t *typeMemory) came(f float64, n numberType) {
+	if t.alone == nil {
+		t.alone = map[float64]numberType{}
+	}
+	if len(t.alone) < maxKeys {
+		t.alone[f] = n
+	}
 }
 
 // numberType orders the numeric types by width.
@@ -113,6 +125,9 @@ const maxSafe = 1<<53 - 1
 func (t *typeMemory) choose(key string, f float64) numberType {
 	if f != math.Trunc(f) || math.IsInf(f, 0) || negativeZero(f) || f != f {
 		return doubleNumber
+	}
+	if n := t.alone[f]; n != noNumber && key == "" {
+		return n
 	}
 	seen := t.keys[key]
 	switch {
