@@ -320,6 +320,23 @@ func TestAnotherProcessLoggedInAgain(t *testing.T) {
 	}
 }
 
+// TestLogOutLeavesAnotherProcessAlone: the storage has a newer session than the
+// one that is logged out here.
+func TestLogOutLeavesAnotherProcessAlone(t *testing.T) {
+	s := newServer(t)
+	storage := realm.MemoryStorage()
+	here, there := newApp(t, s.URL, realm.WithStorage(storage)), newApp(t, s.URL, realm.WithStorage(storage))
+	user := logIn(t, here, realm.EmailPassword("ada@example.com", "secret1"))
+	newer := logIn(t, there, realm.EmailPassword("ada@example.com", "secret1"))
+	if err := user.LogOut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := newApp(t, s.URL, realm.WithStorage(storage)).CurrentUser()
+	if again == nil || again.RefreshToken() != newer.RefreshToken() {
+		t.Errorf("the other process's session is no longer stored: %v", again)
+	}
+}
+
 func TestRefreshCustomDataIsNotShared(t *testing.T) {
 	s := newServer(t)
 	user := logIn(t, newApp(t, s.URL), realm.Anonymous())

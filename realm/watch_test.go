@@ -144,10 +144,11 @@ func TestWatchReconnectsAndResumes(t *testing.T) {
 		reply{status: 503, typ: "text/html", body: "<html>"},
 		refused(429, "", "slow down"),
 		"id: a3\n"+change(3)+"data: {\"cut off",
-		change(4),
+		change(4), // without an id: the last one still counts
+		change(5),
 	)
 	var reconnects []string
-	events, err := take(t.Context(), cats(t, s), 4, realm.WatchOptions{OnReconnect: func(cause error, resumed bool) {
+	events, err := take(t.Context(), cats(t, s), 5, realm.WatchOptions{OnReconnect: func(cause error, resumed bool) {
 		reconnects = append(reconnects, fmt.Sprint(resumed, " ", cause))
 	}})
 	if err != nil {
@@ -157,17 +158,17 @@ func TestWatchReconnectsAndResumes(t *testing.T) {
 	for _, ev := range events {
 		got = append(got, ev.ID.Int32())
 	}
-	if !slices.Equal(got, []int32{1, 2, 3, 4}) {
+	if !slices.Equal(got, []int32{1, 2, 3, 4, 5}) {
 		t.Errorf("events %v", got)
 	}
 	var ids []string
 	for _, r := range s.requests() {
 		ids = append(ids, r.header.Get("Last-Event-ID"))
 	}
-	if !slices.Equal(ids, []string{"", "a2", "a2", "a2", "a3"}) {
+	if !slices.Equal(ids, []string{"", "a2", "a2", "a2", "a3", "a3"}) {
 		t.Errorf("Last-Event-ID %q", ids)
 	}
-	if len(reconnects) != 2 || !strings.HasPrefix(reconnects[0], "true ") || !strings.Contains(reconnects[0], "slow down") || !strings.Contains(reconnects[1], "ended the change stream") {
+	if len(reconnects) != 3 || !strings.HasPrefix(reconnects[0], "true ") || !strings.Contains(reconnects[0], "slow down") || !strings.Contains(reconnects[1], "ended the change stream") {
 		t.Errorf("reconnects %q", reconnects)
 	}
 }
@@ -291,6 +292,7 @@ func TestWatchSilence(t *testing.T) {
 		case 1: // heartbeats, then silence
 			_, _ = io.WriteString(w, ": beat\n\n")
 		case 2: // no heartbeat, a pause longer than the limit
+			_, _ = io.WriteString(w, change(1))
 			w.(http.Flusher).Flush()
 			time.Sleep(150 * time.Millisecond)
 			_, _ = io.WriteString(w, change(2))
@@ -299,14 +301,40 @@ func TestWatchSilence(t *testing.T) {
 		<-r.Context().Done()
 	})
 	var cause error
-	events, err := take(t.Context(), cats(t, s), 1, realm.WatchOptions{
+	events, err := take(t.Context(), cats(t, s), 2, realm.WatchOptions{
 		IdleTimeout: 50 * time.Millisecond, OnReconnect: func(err error, _ bool) { cause = err },
 	})
-	if err != nil || len(events) != 1 {
+	if err != nil || len(events) != 2 {
 		t.Fatalf("%v, %v", events, err)
 	}
 	if !errors.Is(cause, realm.ErrStreamStalled) || n.Load() != 2 {
 		t.Errorf("%d connections, cause %v", n.Load(), cause)
+	}
+}
+
+// TestSlowReaders: what the loop's body takes is not the stream's silence.
+func TestSlowReaders(t *testing.T) {
+	s := newServer(t)
+	s.handle(watchCall, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for n := 1; r.Context().Err() == nil; n++ {
+			_, _ = io.WriteString(w, ": beat\n\n"+change(n))
+			w.(http.Flusher).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	n := 0
+	for _, err := range cats(t, s).Watch(t.Context(), realm.WatchOptions{
+		IdleTimeout: 100 * time.Millisecond,
+		OnReconnect: func(err error, _ bool) { t.Errorf("interrupted: %v", err) },
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 3 {
+			break
+		}
+		time.Sleep(250 * time.Millisecond)
 	}
 }
 
