@@ -260,6 +260,24 @@ func TestLogOutDuringRefresh(t *testing.T) {
 	}
 }
 
+func TestLogOutDuringLink(t *testing.T) {
+	s := newServer(t)
+	user := logIn(t, newApp(t, s.URL), realm.EmailPassword("ada@example.com", "secret1"))
+	access := user.AccessToken()
+	s.handle("POST /app/"+appID+"/auth/providers/api-key/login", func(w http.ResponseWriter, r *http.Request) {
+		if err := user.LogOut(t.Context()); err != nil {
+			t.Error(err)
+		}
+		ok(`{"access_token":"` + access + `"}`).write(w)
+	})
+	if err := user.LinkCredentials(t.Context(), realm.APIKey("k")); !errors.Is(err, realm.ErrLoggedOut) {
+		t.Errorf("got %v", err)
+	}
+	if user.AccessToken() != "" {
+		t.Error("the link brought the session back")
+	}
+}
+
 // TestLogInDuringRefresh: whatever becomes of the old session's renewal, the
 // new session stays.
 func TestLogInDuringRefresh(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"regent/realm"
 )
 
@@ -253,4 +255,33 @@ func TestCredentialsShowNoSecrets(t *testing.T) {
 	if err == nil {
 		t.Error("a payload with options was accepted")
 	}
+}
+
+// TestMistakesOfTheCaller are told without a request.
+func TestMistakesOfTheCaller(t *testing.T) {
+	s := newServer(t)
+	user := logIn(t, newApp(t, s.URL), realm.Anonymous())
+	cats := user.MongoClient("mongodb-atlas").Database("shop").Collection("cats")
+	ctx := t.Context()
+	s.requests()
+	for name, call := range map[string]func() error{
+		"a sort order without order": func() error {
+			_, err := cats.Find(ctx, nil, realm.FindOptions{Sort: bson.M{"a": 1, "b": -1}})
+			return err
+		},
+		"the same for findOne": func() error {
+			_, err := cats.FindOne(ctx, nil, realm.FindOneOptions{Sort: map[string]int{"a": 1, "b": -1}})
+			return err
+		},
+		"options given twice":             func() error { _, err := cats.Count(ctx, nil, realm.CountOptions{}, realm.CountOptions{}); return err },
+		"an argument without a BSON form": func() error { _, err := user.CallFunction(ctx, "f", make(chan int)); return err },
+		"a filter without a BSON form":    func() error { _, err := cats.Find(ctx, bson.M{"a": func() {}}); return err },
+		"an operation that is nil":        func() error { _, err := cats.BulkWrite(ctx, []realm.BulkOperation{nil}); return err },
+		"an unbound function":             func() error { _, err := realm.Function{}.Call(ctx); return err },
+	} {
+		if err := call(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	noRequests(t, s)
 }

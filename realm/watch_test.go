@@ -219,6 +219,7 @@ func TestWatchEndsWithAnError(t *testing.T) {
 		"of an event of another type": {[]any{"data: [1]\n\n"}, realm.ErrBadBSON, "", 0},
 		"of an oversized event":       {[]any{"data: " + strings.Repeat("x", 2<<20) + "\n\n"}, realm.ErrResponseTooLarge, "WithMaxResponseSize", 0},
 		"of many oversized lines":     {[]any{strings.Repeat("data: "+strings.Repeat("x", 1<<19)+"\n", 3) + "\n"}, realm.ErrResponseTooLarge, "", 0},
+		"of an endless line":          {[]any{": " + strings.Repeat("x", 3<<20)}, realm.ErrResponseTooLarge, "a line of more than", 0},
 		"of the rules":                {[]any{refused(403, "NoMatchingRuleFound", "no rule")}, realm.ErrNoMatchingRule, "", 0},
 		"at the first connection":     {[]any{refused(503, "", "away")}, nil, "away", 0},
 		"of no event stream":          {[]any{ok("{}")}, realm.ErrMalformedJSON, "event stream", 0},
@@ -228,6 +229,9 @@ func TestWatchEndsWithAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
 			script(s, t, append(test.answers, "")...)
+			if name == "of an endless line" {
+				script(s, t, test.answers[0]) // held open
+			}
 			events, err := take(t.Context(), cats(t, s, realm.WithMaxResponseSize(1<<20)), 9, realm.WatchOptions{MaxRetries: 3})
 			var e *realm.Error
 			if !errors.As(err, &e) || (test.is != nil && !errors.Is(err, test.is)) || !strings.Contains(err.Error(), test.text) {
