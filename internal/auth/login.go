@@ -54,36 +54,69 @@ func (s *Service) identify(ctx context.Context, p *provider, a *attempt) (*ident
 
 // enter opens a session for who was identified.
 func (s *Service) enter(ctx context.Context, p *provider, id *identified, d device, request *caller.Request) (Tokens, error) {
+	if id.fresh {
+		return s.enterNew(ctx, p, id, d, request)
+	}
 	r, created, err := s.admit(ctx, p, id, request)
 	if err != nil {
 		return Tokens{}, err
 	}
-	data, err := s.customData(ctx, r.view.ID)
+	t, err := s.begin(ctx, p, id, d, r, request)
 	if err != nil {
 		return Tokens{}, err
 	}
-	t, err := s.Sessions.Begin(ctx, session.New{
+	return s.entered(p, d, r, created, t), nil
+}
+
+// enterNew is enter for an identity that nobody can have. The user and its
+// session are written at the same time, so that both become durable with one
+// wait for the disk. A session without its user is refused like any other of a
+// deleted user, and removed when the user could not be written.
+func (s *Service) enterNew(ctx context.Context, p *provider, id *identified, d device, request *caller.Request) (Tokens, error) {
+	r, err := s.draft(ctx, bson.NewObjectID(), p.Name, id, user.Normal, request)
+	if err != nil {
+		return Tokens{}, err
+	}
+	written := make(chan error, 1)
+	go func() { written <- s.insert(ctx, r) }()
+	t, err := s.begin(ctx, p, id, d, r, request)
+	if userErr := <-written; userErr != nil {
+		if err == nil {
+			if _, err := s.Sessions.Revoke(context.WithoutCancel(ctx), s.Domain, t.SessionID); err != nil {
+				s.Logger.Warn("the session of a user that could not be created was not removed", "session", t.SessionID.Hex(), "error", err)
+			}
+		}
+		return Tokens{}, userErr
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.entered(p, d, r, true, t), nil
+}
+
+func (s *Service) begin(ctx context.Context, p *provider, id *identified, d device, r *record, request *caller.Request) (session.Tokens, error) {
+	data, err := s.customData(ctx, r.view.ID)
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	return s.Sessions.Begin(ctx, session.New{
 		App: s.Domain, User: r.ID,
 		Identity: session.Identity{ID: id.id, ProviderType: p.Name, ProviderID: s.providerID(p.Name)},
 		Device:   d.id, DeviceInfo: d.info, Address: address(request), UserData: data,
 		AccessTTL: s.accessTTL(), RefreshTTL: s.refreshTTL(p.Name),
 	})
-	if err != nil {
-		return Tokens{}, err
-	}
+}
+
+func (s *Service) entered(p *provider, d device, r *record, created bool, t session.Tokens) Tokens {
 	if created {
 		s.emit(Create, []string{p.Name}, r)
 	}
 	s.emit(Login, []string{p.Name}, r)
-	return Tokens{AccessToken: t.Access, RefreshToken: t.Refresh, UserID: r.view.ID, DeviceID: d.id.Hex()}, nil
+	return Tokens{AccessToken: t.Access, RefreshToken: t.Refresh, UserID: r.view.ID, DeviceID: d.id.Hex()}
 }
 
 // admit finds or creates the user to whom an identity belongs.
 func (s *Service) admit(ctx context.Context, p *provider, id *identified, request *caller.Request) (r *record, created bool, err error) {
-	if id.fresh {
-		r, err = s.create(ctx, bson.NewObjectID(), p.Name, id, user.Normal, request)
-		return r, err == nil, err
-	}
 	// Two first log-ins of one identity at once must not run the user creation
 	// function twice; between processes the unique index decides.
 	unlock, err := s.creating.lock(ctx, loginKey(p.Name, id.id))
@@ -173,9 +206,26 @@ func sameDocument(a, b bson.Raw) bool {
 
 func errDisabled() *fault.Error { return fault.New(fault.UserDisabled, "user disabled") }
 
-// create makes a user with its first identity. The app's user creation function
-// runs first and can prevent it (app-services.md §3.2).
+// create makes a user with its first identity.
 func (s *Service) create(ctx context.Context, userID bson.ObjectID, providerName string, id *identified, typ user.Type, request *caller.Request) (*record, error) {
+	r, err := s.draft(ctx, userID, providerName, id, typ, request)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.insert(ctx, r)
+}
+
+func (s *Service) insert(ctx context.Context, r *record) error {
+	if _, err := s.store.users.InsertOne(ctx, r); err != nil {
+		return fmt.Errorf("creating a user: %w", err)
+	}
+	s.users.Put(r.ID, r)
+	return nil
+}
+
+// draft describes a new user. The app's user creation function is asked and can
+// prevent it (app-services.md §3.2).
+func (s *Service) draft(ctx context.Context, userID bson.ObjectID, providerName string, id *identified, typ user.Type, request *caller.Request) (*record, error) {
 	now := s.Now()
 	r := (&record{
 		ID: userID, App: s.Domain, Type: typ, Created: now, LastLogin: &now,
@@ -187,10 +237,6 @@ func (s *Service) create(ctx context.Context, userID bson.ObjectID, providerName
 			return nil, err
 		}
 	}
-	if _, err := s.store.users.InsertOne(ctx, r); err != nil {
-		return nil, fmt.Errorf("creating a user: %w", err)
-	}
-	s.users.Put(r.ID, r)
 	return r, nil
 }
 
