@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"regexp"
 	"strings"
@@ -236,6 +238,33 @@ func TestCustomToken(t *testing.T) {
 		w := audiences("", false)
 		if _, err := login(w, sign(t, key, valid(w))); err != nil {
 			t.Errorf("an empty audience stands for the app id: %v", err)
+		}
+	})
+	t.Run("PEM", func(t *testing.T) {
+		is := newIssuer(t, "old", "new", "other")
+		ps := everything()
+		ps["custom-token"].Config = conf("signingAlgorithm", "RS256")
+		ps["custom-token"].SecretConfig = map[string][]string{"signingKeys": {"old", "new"}}
+		w := newWorld(t, ps, func(c *auth.Config) {
+			for kid, key := range is.keys {
+				der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+				if err != nil {
+					t.Fatal(err)
+				}
+				public := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+				// As secrets of one line have it.
+				c.App.Secrets[kid] = strings.ReplaceAll(public, "\n", `\n`)
+			}
+		})
+		for kid, ok := range map[string]bool{"old": true, "new": true, "other": false} {
+			if _, err := login(w, is.sign(t, kid, valid(w))); (err == nil) != ok {
+				t.Errorf("key %s: %v", kid, err)
+			}
+		}
+		// The public key is no HMAC secret.
+		for _, kid := range []string{"old", "new"} {
+			_, err := login(w, sign(t, w.app.Secrets[kid], valid(w)))
+			refused(t, err, 401, fault.AuthError, "unauthorized")
 		}
 	})
 	t.Run("ErrRequiredMetadata", func(t *testing.T) {

@@ -65,6 +65,26 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
+// Failures from everywhere slow an account's log-ins down, and lock nobody out.
+func TestSlowdown(t *testing.T) {
+	w := newWorld(t, everything(), func(c *auth.Config) {
+		c.App.Settings.ThrottleAccountSlowdownAfter = 5
+		c.App.Settings.ThrottleAccountSlowdownMax = 150 * time.Millisecond
+	})
+	w.register("ann@example.com", "secret1")
+	for i := range 12 {
+		_, err := w.Login(t.Context(), "local-userpass", doc(userpass("ann@example.com", "wrong!!")), from(fmt.Sprintf("192.0.2.%d", i)))
+		refused(t, err, 401, fault.InvalidPassword, "")
+	}
+	start := time.Now()
+	if _, err := w.Login(t.Context(), "local-userpass", doc(userpass("ann@example.com", "secret1")), from("198.51.100.1")); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took < 150*time.Millisecond || took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // One password against many accounts meets the limit of the address.
 func TestSpraying(t *testing.T) {
 	w := newWorld(t, everything())

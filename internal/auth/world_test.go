@@ -77,7 +77,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 // world is an app with its accounts.
 type world struct {
 	*auth.Service
-	t      *testing.T
+	t      testing.TB
 	app    *app.App
 	config auth.Config
 	outbox *mail.Outbox
@@ -147,7 +147,7 @@ func everything() providers {
 	}
 }
 
-func newWorld(t *testing.T, ps providers, change ...func(*auth.Config)) *world {
+func newWorld(t testing.TB, ps providers, change ...func(*auth.Config)) *world {
 	t.Helper()
 	ctx := context.Background()
 	a, err := auth.EnsureApp(ctx, shared.db, rand.Reader, strings.ReplaceAll(t.Name(), "/", "-")+fmt.Sprint(time.Now().UnixNano()), "")
