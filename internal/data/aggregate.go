@@ -65,13 +65,8 @@ func (r *request) aggregateJudged(ctx context.Context, stages []bson.Raw, search
 	filter := r.judged(nil)
 	if !searched && r.query.Whole {
 		// Documents are whole or hidden, so a leading $match may select them first.
-		for _, stage := range stages {
-			if stageName(stage) != "$match" {
-				break
-			}
-			r.args.query = stage.Index(0).Value().Document()
-			filter = r.judged(r.args.query)
-			break
+		if len(stages) > 0 && stageName(stages[0]) == "$match" {
+			filter = r.judged(stages[0].Index(0).Value().Document())
 		}
 	}
 	r.args.projection = nil

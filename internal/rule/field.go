@@ -19,11 +19,8 @@ type fieldRule struct {
 
 // fieldTree is a role's fields and additional_fields.
 type fieldTree struct {
-	fields              map[string]*fieldRule
-	addRead, addWrite   *Expr // nil: false
-	anyRead, anyWrite   bool  // whether any rule could ever grant it
-	additionalCanRead   bool
-	conditionalOnFields bool
+	fields            map[string]*fieldRule
+	addRead, addWrite *Expr // nil: false
 }
 
 // grants evaluates a field's expression with the field as %%this.
