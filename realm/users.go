@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -176,6 +177,10 @@ func (a *App) save(ctx context.Context, user *User, had string) error {
 		if a.current != nil {
 			current = a.current.id
 		}
+		order := make([]string, 0, len(a.users))
+		for _, u := range a.users {
+			order = append(order, u.id)
+		}
 		a.mu.Unlock()
 		rec := user.stored()
 		i := slices.IndexFunc(s.Users, func(o StoredUser) bool { return o.ID == rec.ID })
@@ -191,10 +196,8 @@ func (a *App) save(ctx context.Context, user *User, had string) error {
 		default:
 			s.Users = slices.Insert(s.Users, 0, rec)
 		}
-		if i := slices.IndexFunc(s.Users, func(o StoredUser) bool { return o.ID == current }); i > 0 {
-			first := s.Users[i]
-			s.Users = slices.Insert(slices.Delete(s.Users, i, i+1), 0, first)
-		}
+		// In this App's order; users of other processes come behind.
+		slices.SortStableFunc(s.Users, func(x, y StoredUser) int { return cmp.Compare(rank(order, x.ID), rank(order, y.ID)) })
 		if device != "" {
 			s.DeviceID = device
 		}
@@ -207,6 +210,14 @@ func (a *App) save(ctx context.Context, user *User, had string) error {
 		return fmt.Errorf("realm: saving the users: %w", err)
 	}
 	return nil
+}
+
+// rank is the position of an id, behind all others if it is not there.
+func rank(order []string, id string) int {
+	if i := slices.Index(order, id); i >= 0 {
+		return i
+	}
+	return len(order)
 }
 
 // saveQuietly is save for changes that the caller did not ask for.
