@@ -77,9 +77,9 @@ func Open(ctx context.Context, db *mongo.Database, logger *slog.Logger) (*Store,
 	// A lost second of log is not worth a sync for every batch.
 	c := db.Collection("logs", options.Collection().SetWriteConcern(writeconcern.W1()))
 	_, err := c.Indexes().CreateMany(ctx, []mongo.IndexModel{
+		// Lists go by _id, which begins with the time: every further index is
+		// paid for at every function call.
 		{Keys: bson.D{{Key: "co_id", Value: 1}}},
-		{Keys: bson.D{{Key: "app_id", Value: 1}, {Key: "started", Value: 1}}},
-		{Keys: bson.D{{Key: "started", Value: 1}}},
 		{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
 	})
 	if err != nil {
@@ -172,7 +172,9 @@ func (q Query) filter() bson.D {
 		f = append(f, bson.E{Key: "error", Value: bson.D{{Key: "$exists", Value: true}}})
 	}
 	if !q.Since.IsZero() {
-		f = append(f, bson.E{Key: "started", Value: bson.D{{Key: "$gte", Value: q.Since}}})
+		first := bson.NewObjectIDFromTimestamp(q.Since)
+		clear(first[4:])
+		f = append(f, bson.E{Key: "_id", Value: bson.D{{Key: "$gte", Value: first}}})
 	}
 	return f
 }
@@ -183,7 +185,7 @@ func (s *Store) Find(ctx context.Context, q Query) ([]Entry, error) {
 	if limit <= 0 {
 		limit = 100
 	}
-	cursor, err := s.entries.Find(ctx, q.filter(), options.Find().SetSort(bson.D{{Key: "started", Value: -1}}).SetLimit(int64(limit)))
+	cursor, err := s.entries.Find(ctx, q.filter(), options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(int64(limit)))
 	if err != nil {
 		return nil, err
 	}
