@@ -398,51 +398,6 @@ func (s *Service) SetPassword(ctx context.Context, id, pass string) error {
 	return err
 }
 
-// RemoveIdleAnonymous deletes anonymous users who were not seen since idle ago
-// and have no other identity and no live use of a session; at most most of them.
-// It is run by whoever keeps time, when anonymous_user_max_idle_days is set.
-func (s *Service) RemoveIdleAnonymous(ctx context.Context, most int) (int, error) {
-	days := s.settings.AnonymousUserMaxIdleDays
-	if days <= 0 {
-		return 0, nil
-	}
-	before := s.Now().Add(-time.Duration(days) * 24 * time.Hour)
-	filter := bson.D{
-		{Key: "app", Value: s.Domain}, {Key: "type", Value: user.Normal}, {Key: "last_login", Value: bson.D{{Key: "$lt", Value: before}}},
-		{Key: "identities.0.provider_type", Value: user.AnonUser}, {Key: "identities.1", Value: bson.D{{Key: "$exists", Value: false}}},
-	}
-	cursor, err := s.store.users.Find(ctx, filter, options.Find().SetLimit(int64(max(most, 1))))
-	if err != nil {
-		return 0, fmt.Errorf("looking for idle anonymous users: %w", err)
-	}
-	var idle []record
-	if err := cursor.All(ctx, &idle); err != nil {
-		return 0, fmt.Errorf("looking for idle anonymous users: %w", err)
-	}
-	removed := 0
-	for i := range idle {
-		sessions, err := s.Sessions.List(ctx, s.Domain, idle[i].ID)
-		if err != nil {
-			return removed, err
-		}
-		used := false
-		for _, st := range sessions {
-			used = used || !st.Used.Before(before)
-		}
-		if used {
-			continue
-		}
-		if err := s.removeUser(ctx, idle[i].ID); err != nil {
-			if code, _ := fault.CodeOf(err); code == fault.UserNotFound {
-				continue
-			}
-			return removed, err
-		}
-		removed++
-	}
-	return removed, nil
-}
-
 var hex24 = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
 // LooksLikeID says whether an operator's argument is a user id rather than an address.

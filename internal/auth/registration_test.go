@@ -347,3 +347,35 @@ func TestOperatorsAccounts(t *testing.T) {
 	}
 	w.register("gone@x.org", "secret1")
 }
+
+func TestIdleAnonymousUsers(t *testing.T) {
+	w := newWorld(t, everything(), func(c *auth.Config) { c.App.Settings.AnonymousUserMaxIdleDays = 90 })
+	ctx := t.Context()
+	idle, linked, seen := w.login("anon-user", `{}`), w.login("anon-user", `{}`), w.login("anon-user", `{}`)
+	w.register("a@example.com", "secret1")
+	w.register("b@example.com", "secret1")
+	if _, err := w.Link(ctx, w.session(linked), "local-userpass", doc(userpass("a@example.com", "secret1")), nil); err != nil {
+		t.Fatal(err)
+	}
+	old := w.login("local-userpass", userpass("b@example.com", "secret1"))
+	if n, err := w.RemoveIdleAnonymous(ctx, 100); n != 0 || err != nil {
+		t.Fatalf("%d users were removed at once, %v", n, err)
+	}
+	w.clock.advance(91 * 24 * time.Hour)
+	// seen refreshed its session lately.
+	id, err := bson.ObjectIDFromHex(seen.UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.db.Collection("sessions").UpdateOne(ctx, bson.D{{Key: "user", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "used", Value: w.clock.now()}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.RemoveIdleAnonymous(ctx, 100); n != 1 || err != nil {
+		t.Errorf("%d users were removed, %v", n, err)
+	}
+	for tok, there := range map[auth.Tokens]bool{idle: false, linked: true, seen: true, old: true} {
+		if _, err := w.ShowUser(ctx, tok.UserID); (err == nil) != there {
+			t.Errorf("there: %v, want %v", err == nil, there)
+		}
+	}
+}

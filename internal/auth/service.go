@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -105,6 +106,9 @@ type Service struct {
 	providers map[string]*provider
 	throttle  *throttle
 	creating  keyedLock
+
+	stop       context.CancelFunc
+	background sync.WaitGroup
 }
 
 // New prepares the accounts of an app; Close it when the app is replaced.
@@ -160,6 +164,12 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		}
 		s.providers[p.Name] = &provider{Provider: p, how: how}
 	}
+	// The service outlives the context that it is made under.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	if s.settings.AnonymousUserMaxIdleDays > 0 {
+		s.background.Go(func() { s.sweep(background) })
+	}
 	return s, nil
 }
 
@@ -174,8 +184,12 @@ func settingsOf(a *app.App) app.Settings {
 	return d
 }
 
-// Close stops listening for changes.
-func (s *Service) Close() { s.users.Close() }
+// Close stops listening for changes and ends what runs in the background.
+func (s *Service) Close() {
+	s.stop()
+	s.background.Wait()
+	s.users.Close()
+}
 
 // provider is an enabled provider of the app.
 type provider struct {
