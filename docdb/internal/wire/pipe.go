@@ -127,8 +127,21 @@ func (p *Pipe) Read(b []byte) (int, error) {
 			p.serve()
 			continue
 		}
+		p.wakeAt(p.read)
 		p.cond.Wait()
 	}
+}
+
+// wakeAt wakes whoever waits when the deadline is over; the caller holds mu.
+func (p *Pipe) wakeAt(t time.Time) {
+	if p.timer != nil || t.IsZero() {
+		return
+	}
+	p.timer = time.AfterFunc(time.Until(t), func() {
+		p.mu.Lock()
+		p.cond.Broadcast()
+		p.mu.Unlock()
+	})
 }
 
 // Close ends the connection and interrupts what is being answered.
@@ -192,18 +205,12 @@ func (p *Pipe) SetReadDeadline(t time.Time) error {
 	if p.busy {
 		p.op.setDeadline(t)
 	}
-	// Only a Read that has nothing to answer needs to be woken.
+	// Only a Read that waits needs a timer, and it makes one itself.
 	if p.timer != nil {
 		p.timer.Stop()
 		p.timer = nil
 	}
-	if !t.IsZero() && !p.complete() && p.pos == len(p.out) {
-		p.timer = time.AfterFunc(time.Until(t), func() {
-			p.mu.Lock()
-			p.cond.Broadcast()
-			p.mu.Unlock()
-		})
-	}
+	p.cond.Broadcast()
 	return nil
 }
 
