@@ -249,6 +249,10 @@ func checkExpressions(v bson.RawValue, depth int) error {
 	if depth > maxQueryDepth {
 		return errDepth
 	}
+	if name, ok := v.StringValueOK(); ok && strings.HasPrefix(name, "$$USER_ROLES") {
+		// It would tell about the account with which the server itself logs in.
+		return refuse("the variable", "$$USER_ROLES")
+	}
 	if v.Type != bson.TypeEmbeddedDocument && v.Type != bson.TypeArray {
 		return nil
 	}

@@ -69,7 +69,7 @@ func (w *Stream) withoutDocument(e *changeEvent) (bson.Raw, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
-	return w.rebuild(e, nil, true)
+	return w.rebuild(e, nil, w.hide == nil)
 }
 
 // readable judges the stored document of an event by filters and roles.
@@ -79,7 +79,11 @@ func (w *Stream) readable(doc bson.Raw) (bson.Raw, error) {
 			return nil, err
 		}
 	}
-	return w.access.Read(doc)
+	shown, err := w.access.Read(doc)
+	if err != nil || shown == nil {
+		return nil, err
+	}
+	return projected(shown, w.hide)
 }
 
 func (w *Stream) changeShown(e *changeEvent) (bson.Raw, error) {
@@ -91,7 +95,7 @@ func (w *Stream) changeShown(e *changeEvent) (bson.Raw, error) {
 	if err != nil || doc == nil {
 		return nil, err
 	}
-	whole := len(doc) == len(e.full)
+	whole := len(doc) == len(e.full) && w.hide == nil
 	return w.rebuild(e, doc, whole)
 }
 
@@ -103,7 +107,7 @@ func (w *Stream) deleteShown(e *changeEvent) (bson.Raw, error) {
 	if err != nil || doc == nil {
 		return nil, err
 	}
-	return w.rebuild(e, doc, len(doc) == len(e.before))
+	return w.rebuild(e, doc, len(doc) == len(e.before) && w.hide == nil)
 }
 
 // eventFields may be told to anybody. Not among them: lsid and txnNumber, which
@@ -152,7 +156,7 @@ func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool) (bson.Raw, er
 			if !ok {
 				continue
 			}
-			if dst, err = w.description(dst, d); err != nil {
+			if dst, err = w.description(dst, d, doc); err != nil {
 				return nil, err
 			}
 		}
@@ -161,9 +165,18 @@ func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool) (bson.Raw, er
 	return dst, err
 }
 
-// description appends the updateDescription without what may not be read.
-func (w *Stream) description(dst []byte, d bson.Raw) ([]byte, error) {
-	readable := func(path string) (bool, error) { return w.access.ReadablePath(strings.Split(path, ".")) }
+// description appends the updateDescription without what may not be read of doc.
+func (w *Stream) description(dst []byte, d, doc bson.Raw) ([]byte, error) {
+	readable := func(path string) (bool, error) {
+		parts := strings.Split(path, ".")
+		if w.hide != nil {
+			// A projection has no say about paths: what it left in the document counts.
+			if _, err := doc.LookupErr(parts...); err != nil {
+				return false, nil
+			}
+		}
+		return w.access.ReadablePath(parts)
+	}
 	index, dst := bsoncore.AppendDocumentElementStart(dst, "updateDescription")
 	at, dst := bsoncore.AppendDocumentElementStart(dst, "updatedFields")
 	if fields, ok := d.Lookup("updatedFields").DocumentOK(); ok {

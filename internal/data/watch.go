@@ -33,6 +33,7 @@ type Stream struct {
 	caller  caller.Caller
 	access  *rule.Access // nil for the system
 	narrow  *query.Filter
+	hide    []*query.Projection // of the rule filters that apply
 	filter  *query.Filter
 	ids     []bson.RawValue
 	renewed time.Time
@@ -115,7 +116,14 @@ func (w *Stream) prepare(r *request, lastEventID string) error {
 
 // narrowBy makes the rule filters that apply part of the stream.
 func (w *Stream) narrowBy(q rule.Query) error {
-	w.narrow = nil
+	w.narrow, w.hide = nil, nil
+	for _, d := range q.Projections {
+		p, err := query.CompileProjection(context.Background(), d, emptyDocument)
+		if err != nil {
+			return mongoFault("the projection of a filter of the rules cannot be applied to a watch: %v", err)
+		}
+		w.hide = append(w.hide, p)
+	}
 	if len(q.Filters) <= 5 {
 		return nil
 	}

@@ -146,6 +146,14 @@ func TestWatchSelects(t *testing.T) {
 		w := newWorld(t, client)
 		w.rules("c", `{"roles": [{"name": "all", "apply_when": {}, "read": true, "write": true}], "filters": [{"name": "f", "apply_when": {}, "query": {"hidden": {"$ne": true}}}]}`)
 		w.rules("d", `{"roles": [{"name": "all", "apply_when": {}, "fields": {"_id": {"read": true}}}]}`)
+		w.rules("e", `{"roles": [{"name": "all", "apply_when": {}, "read": true, "write": true}], "filters": [{"name": "f", "apply_when": {}, "projection": {"pin": 0}}]}`)
+		projected := w.watch("u1", "e", `{}`, "")
+		w.have("e", `{"_id": 1, "pin": 5, "t": 1}`)
+		projected.expect(`insert documentKey {"_id":1} fullDocument {"_id":1,"t":1}`)
+		if _, err := w.do("sys", "updateOne", "e", `{"query": {"_id": 1}, "update": {"$set": {"pin": 6, "t": 2}, "$unset": {"x": 1}}}`); err != nil {
+			t.Fatal(err)
+		}
+		projected.expect(`update documentKey {"_id":1} fullDocument {"_id":1,"t":2} updateDescription {"updatedFields":{"t":2},"removedFields":[]}`)
 		ids := w.watch("u1", "c", `{"ids": [1, {"$numberLong": "3"}]}`, "")
 		byField := w.watch("u1", "c", `{"filter": {"$or": [{"fullDocument.s": "%\n\r\n????>>>>"}, {"operationType": "delete"}]}}`, "")
 		filtered := w.watch("u1", "c", `{}`, "")
