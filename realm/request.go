@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -108,14 +109,20 @@ func (a *App) send(ctx context.Context, client *http.Client, base string, r requ
 	for k, v := range r.header {
 		req.Header.Set(k, v)
 	}
-	start := a.clock.Now()
+	logging := a.log.Enabled(ctx, slog.LevelDebug)
+	var start time.Time
+	if logging {
+		start = a.clock.Now()
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		err = transportCause(ctx, err)
 		a.log.DebugContext(ctx, "realm: request failed", "method", r.method, "url", shown, "error", err)
 		return nil, &Error{Method: r.method, URL: shown, Err: err}
 	}
-	a.log.DebugContext(ctx, "realm: request", "method", r.method, "url", shown, "status", res.StatusCode, "took", a.clock.Now().Sub(start))
+	if logging {
+		a.log.DebugContext(ctx, "realm: request", "method", r.method, "url", shown, "status", res.StatusCode, "took", a.clock.Now().Sub(start))
+	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		defer res.Body.Close()
 		return nil, a.refusal(ctx, res)
@@ -226,7 +233,11 @@ func (a *App) retryAfter(value string) time.Duration {
 
 // isType compares the media type without parameters, in any case of letters.
 func isType(res *http.Response, want string) bool {
-	got, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	value := res.Header.Get("Content-Type")
+	if value == want { // as the protocol demands (client-api.md §1.2.2)
+		return true
+	}
+	got, _, err := mime.ParseMediaType(value)
 	return err == nil && got == want
 }
 
