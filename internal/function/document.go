@@ -2,8 +2,11 @@ package function
 
 import (
 	"sort"
+	"strconv"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/internal/app"
 	"regent/internal/caller"
@@ -14,51 +17,68 @@ import (
 // userDocument is context.user (app-services.md §2.9). Both spellings of the
 // identities' provider type are given.
 func userDocument(u *user.User) bson.Raw {
-	identities := bson.A{}
-	for _, i := range u.Identities {
-		d := bson.D{{Key: "id", Value: i.ID}, {Key: "provider_type", Value: i.ProviderType}, {Key: "providerType", Value: i.ProviderType}, {Key: "provider_id", Value: i.ProviderID}}
-		if i.Data != nil {
-			d = append(d, bson.E{Key: "data", Value: i.Data})
-		}
-		identities = append(identities, d)
-	}
-	d := bson.D{}
+	i, b := bsoncore.AppendDocumentStart(make([]byte, 0, 256+len(u.Data)+len(u.CustomData)))
 	if u.ID != "" {
-		d = append(d, bson.E{Key: "id", Value: u.ID})
+		b = bsoncore.AppendStringElement(b, "id", u.ID)
 	}
-	d = append(d, bson.E{Key: "type", Value: string(u.Type)}, bson.E{Key: "data", Value: orEmpty(u.Data)},
-		bson.E{Key: "custom_data", Value: orEmpty(u.CustomData)}, bson.E{Key: "identities", Value: identities})
-	return wire.Marshal(d)
+	b = bsoncore.AppendStringElement(b, "type", string(u.Type))
+	b = bsoncore.AppendDocumentElement(b, "data", orEmpty(u.Data))
+	b = bsoncore.AppendDocumentElement(b, "custom_data", orEmpty(u.CustomData))
+	list, b := bsoncore.AppendArrayElementStart(b, "identities")
+	for n, identity := range u.Identities {
+		var d int32
+		d, b = bsoncore.AppendDocumentElementStart(b, strconv.Itoa(n))
+		b = bsoncore.AppendStringElement(b, "id", identity.ID)
+		b = bsoncore.AppendStringElement(b, "provider_type", identity.ProviderType)
+		b = bsoncore.AppendStringElement(b, "providerType", identity.ProviderType)
+		b = bsoncore.AppendStringElement(b, "provider_id", identity.ProviderID)
+		if len(identity.Data) > 0 {
+			b = bsoncore.AppendDocumentElement(b, "data", bsoncore.Document(identity.Data))
+		}
+		b, _ = bsoncore.AppendDocumentEnd(b, d)
+	}
+	b, _ = bsoncore.AppendArrayEnd(b, list)
+	b, _ = bsoncore.AppendDocumentEnd(b, i)
+	return b
 }
 
-func orEmpty(d bson.Raw) any {
+// noDocument is the empty document.
+var noDocument = bsoncore.NewDocumentBuilder().Build()
+
+func orEmpty(d bson.Raw) bsoncore.Document {
 	if len(d) == 0 {
-		return bson.D{}
+		return noDocument
 	}
-	return d
+	return bsoncore.Document(d)
 }
 
 // requestDocument is context.request (app-services.md §4.5).
 func requestDocument(r *caller.Request) bson.Raw {
-	headers := bson.D{}
-	names := make([]string, 0, len(r.Header))
-	for n := range r.Header {
-		names = append(names, n)
+	i, b := bsoncore.AppendDocumentStart(make([]byte, 0, 512))
+	b = bsoncore.AppendStringElement(b, "remoteIPAddress", r.RemoteIP)
+	h, b := bsoncore.AppendDocumentElementStart(b, "requestHeaders")
+	for _, name := range sortedKeys(r.Header) {
+		if strings.IndexByte(name, 0) >= 0 {
+			continue
+		}
+		var a int32
+		a, b = bsoncore.AppendArrayElementStart(b, name)
+		for n, v := range r.Header[name] {
+			b = bsoncore.AppendStringElement(b, strconv.Itoa(n), strings.ToValidUTF8(v, "\uFFFD"))
+		}
+		b, _ = bsoncore.AppendArrayEnd(b, a)
 	}
-	sort.Strings(names)
-	for _, n := range names {
-		headers = append(headers, bson.E{Key: n, Value: r.Header[n]})
-	}
-	d := bson.D{{Key: "remoteIPAddress", Value: r.RemoteIP}, {Key: "requestHeaders", Value: headers}}
-	for _, f := range []struct{ key, value string }{
+	b, _ = bsoncore.AppendDocumentEnd(b, h)
+	for _, f := range [...]struct{ key, value string }{
 		{"webhookUrl", r.WebhookURL}, {"httpMethod", r.Method}, {"rawQueryString", r.RawQuery}, {"httpReferrer", r.Referrer},
 		{"httpUserAgent", r.UserAgent}, {"service", r.Service}, {"action", r.Action},
 	} {
 		if f.value != "" || f.key == "rawQueryString" {
-			d = append(d, bson.E{Key: f.key, Value: f.value})
+			b = bsoncore.AppendStringElement(b, f.key, strings.ToValidUTF8(f.value, "\uFFFD"))
 		}
 	}
-	return wire.Marshal(d)
+	b, _ = bsoncore.AppendDocumentEnd(b, i)
+	return b
 }
 
 // appDocument is context.app.

@@ -69,19 +69,34 @@ func (x *execution) timeLimit() time.Duration {
 	return limit
 }
 
-// message is the body by which a host is given the call.
+// message is the body by which a host is given the call: a wire.CallMessage,
+// written by hand because every call pays for it.
 func (x *execution) message(alone bool) []byte {
-	m := wire.CallMessage{
-		Deploy: x.deployment.id, Name: x.name, Args: x.args, Mode: x.mode, Script: x.script, Alone: alone,
-		System: x.identities[0].System, TimeMS: x.timeLimit().Milliseconds(),
-	}
+	i, b := bsoncore.AppendDocumentStart(make([]byte, 0, 512+len(x.args.Value)))
+	b = bsoncore.AppendInt64Element(b, "d", x.deployment.id)
+	b = bsoncore.AppendStringElement(b, "f", x.name)
+	b = bsoncore.AppendValueElement(b, "a", bsoncore.Value{Type: bsoncore.Type(x.args.Type), Data: x.args.Value})
 	if x.caller.User != nil {
-		m.User = userDocument(x.caller.User)
+		b = bsoncore.AppendDocumentElement(b, "u", bsoncore.Document(userDocument(x.caller.User)))
 	}
 	if x.caller.Request != nil {
-		m.Request = requestDocument(x.caller.Request)
+		b = bsoncore.AppendDocumentElement(b, "r", bsoncore.Document(requestDocument(x.caller.Request)))
 	}
-	return wire.Marshal(m)
+	if x.identities[0].System {
+		b = bsoncore.AppendBooleanElement(b, "s", true)
+	}
+	if x.mode != wire.ModeCall {
+		b = bsoncore.AppendInt32Element(b, "m", int32(x.mode))
+	}
+	if x.script != "" {
+		b = bsoncore.AppendStringElement(b, "x", x.script)
+	}
+	b = bsoncore.AppendInt64Element(b, "t", x.timeLimit().Milliseconds())
+	if alone {
+		b = bsoncore.AppendBooleanElement(b, "alone", true)
+	}
+	b, _ = bsoncore.AppendDocumentEnd(b, i)
+	return b
 }
 
 // reset forgets what an attempt left that is repeated.
@@ -263,6 +278,9 @@ func (d *Deployment) asUser(ctx context.Context, authenticated caller.Caller, id
 }
 
 func (d *Deployment) runScript(ctx context.Context, c caller.Caller, f *app.Function, args bson.RawValue) (bson.RawValue, error) {
+	if args.Type != bson.TypeArray {
+		args = bson.RawValue{Type: bson.TypeArray, Value: noDocument}
+	}
 	x := d.execution(ctx, c, f.Name, args)
 	x.mode, x.script = wire.ModeScript, f.RunAsUserIDScript
 	defer x.end()
