@@ -263,7 +263,7 @@ func (s *Service) verify(ctx context.Context, app bson.ObjectID, token string) (
 		return nil, errUnauthorized
 	}
 	var c claims
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithoutClaimsValidation())
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
 	var broken error
 	_, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
 		switch c.DomainID {
