@@ -63,6 +63,9 @@ type call struct {
 	fixed   *store.SnapshotView
 	fixedAt uint64
 
+	// alone says that the command has one statement, whose unit is committed durably; synced that this has happened.
+	alone, synced bool
+
 	out []byte // the reply document so far, without its end
 	// bare leaves out ok and the times: the reply is complete.
 	end bool

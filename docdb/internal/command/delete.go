@@ -27,6 +27,7 @@ func deleteCommand(c *call) error {
 	ctx, cancel := c.deadline()
 	defer cancel()
 	ordered := c.on("ordered", true)
+	c.alone = c.sync() && c.statements("deletes") == 1
 	n := 0
 	var errs []writeError
 	var retried []int32
@@ -53,7 +54,7 @@ func deleteCommand(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.sync() && c.txn == nil && n > 0 {
+	if c.sync() && c.txn == nil && n > 0 && !c.synced {
 		if err := c.e.st.Sync(); err != nil {
 			return err
 		}
@@ -92,7 +93,7 @@ func (c *call) deleteOne(ctx context.Context, coll *store.Collection, stmt int32
 		return 0, nil
 	}
 	if limit == 1 {
-		found, err := c.withOne(ctx, coll, q, false, func(u *store.Unit, t target) error {
+		found, err := c.withOne(ctx, coll, q, c.alone, func(u *store.Unit, t target) error {
 			if err := u.Delete(t.id, t.doc); err != nil {
 				return err
 			}

@@ -52,6 +52,7 @@ func findAndModify(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.alone = c.sync()
 	var reply bson.Raw
 	// answer makes the reply inside the unit, so that a retry gets the same one.
 	answer := func(u *store.Unit, r updateResult, shown bson.Raw, pos int) error {
@@ -88,7 +89,7 @@ func findAndModify(c *call) error {
 		found := false
 		if coll != nil {
 			q.wantPosition = proj != nil && proj.needsMatch()
-			found, err = c.withOne(ctx, coll, q, false, func(u *store.Unit, t target) error {
+			found, err = c.withOne(ctx, coll, q, c.alone, func(u *store.Unit, t target) error {
 				if err := u.Delete(t.id, t.doc); err != nil {
 					return err
 				}
@@ -127,7 +128,7 @@ func findAndModify(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.sync() && c.txn == nil {
+	if c.sync() && c.txn == nil && !c.synced {
 		if err := c.e.st.Sync(); err != nil {
 			return err
 		}

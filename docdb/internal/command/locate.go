@@ -126,6 +126,7 @@ func (c *call) act(u *store.Unit, q *query, rid store.RecordID, seen bson.Raw, s
 		return false, err
 	}
 	_, err = u.Commit(sync)
+	c.synced = c.synced || sync
 	return err == nil, err
 }
 

@@ -32,6 +32,7 @@ func updateCommand(c *call) error {
 	ctx, cancel := c.deadline()
 	defer cancel()
 	ordered := c.on("ordered", true)
+	c.alone = c.sync() && c.statements("updates") == 1
 	var total updateResult
 	var errs []writeError
 	var retried []int32
@@ -70,7 +71,7 @@ func updateCommand(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.sync() && c.txn == nil && total.n > 0 {
+	if c.sync() && c.txn == nil && total.n > 0 && !c.synced {
 		if err := c.e.st.Sync(); err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (c *call) updateStatement(ctx context.Context, name string, stmt int32, doc
 func (c *call) updateOne(ctx context.Context, name string, coll *store.Collection, spec *updateSpec, done func(u *store.Unit, r updateResult, before, after bson.Raw)) (r updateResult, before, after bson.Raw, err error) {
 	for try := 0; ; try++ {
 		if coll != nil {
-			found, err := c.withOne(ctx, coll, spec.q, false, func(u *store.Unit, t target) error {
+			found, err := c.withOne(ctx, coll, spec.q, c.alone, func(u *store.Unit, t target) error {
 				out, err := c.change(u, spec, t)
 				if err != nil {
 					return err
@@ -239,7 +240,8 @@ func (c *call) insertOne(ctx context.Context, coll *store.Collection, doc bson.R
 		_, err = u.Insert(doc, validate)
 		if err == nil {
 			done(u)
-			_, err = u.Commit(false)
+			_, err = u.Commit(c.alone)
+			c.synced = c.synced || c.alone
 			return err
 		}
 		u.Rollback()

@@ -276,3 +276,14 @@ func checkID(id bson.RawValue) error {
 	}
 	return nil
 }
+
+// statements counts the documents of an argument that is an array or a document sequence; 2 stands for more than one.
+func (c *call) statements(name string) int {
+	if c.seq != nil {
+		if d := c.seq.Docs; len(d) >= 4 && int(uint32(d[0])|uint32(d[1])<<8|uint32(d[2])<<16|uint32(d[3])<<24) == len(d) {
+			return 1
+		}
+		return 2
+	}
+	return value.Count(c.arg(name).Value)
+}
