@@ -329,7 +329,7 @@ func TestSlowReaders(t *testing.T) {
 	})
 	n := 0
 	for _, err := range cats(t, s).Watch(t.Context(), realm.WatchOptions{
-		IdleTimeout: 100 * time.Millisecond,
+		IdleTimeout: 300 * time.Millisecond,
 		OnReconnect: func(err error, _ bool) { t.Errorf("interrupted: %v", err) },
 	}) {
 		if err != nil {
@@ -338,7 +338,7 @@ func TestSlowReaders(t *testing.T) {
 		if n++; n == 3 {
 			break
 		}
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(450 * time.Millisecond)
 	}
 }
 
@@ -347,10 +347,10 @@ func TestWatchOutlivesTheTimeouts(t *testing.T) {
 	s.handle(watchCall, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.(http.Flusher).Flush()
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(900 * time.Millisecond)
 		_, _ = io.WriteString(w, change(1))
 	})
-	c := cats(t, s, realm.WithTimeout(100*time.Millisecond), realm.WithHTTPClient(&http.Client{Timeout: 100 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}))
+	c := cats(t, s, realm.WithTimeout(500*time.Millisecond), realm.WithHTTPClient(&http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}))
 	failed := func(err error, _ bool) { t.Errorf("interrupted: %v", err) }
 	if _, err := take(t.Context(), c, 1, realm.WatchOptions{OnReconnect: failed}); err != nil {
 		t.Error(err)

@@ -61,7 +61,7 @@ func TestOperatorEndsSessions(t *testing.T) {
 					ended <- err
 				}
 			}()
-			time.Sleep(200 * time.Millisecond) // until the stream is open
+			time.Sleep(700 * time.Millisecond) // until the stream is open
 			operator(t, s, "users", test.command, test.command+"@example.com")
 
 			if _, err := user.RefreshCustomData(t.Context()); !errors.Is(err, realm.ErrLoggedOut) {

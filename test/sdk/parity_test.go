@@ -194,10 +194,10 @@ var parity = []struct {
 			_, err2 := g.cats().DeleteMany(ctx, nil)
 			return errors.Join(err1, err2)
 		}, ""},
-	{"watch", jsCats + `for (const o of [{}, {ids: [1, "x"]}, {filter: {"fullDocument.name": "%\n????>>>>"}}]) { const s = cats.watch(o); const first = s.next(); await new Promise((r) => setTimeout(r, 150)); first.catch(() => {}); s.return() }`,
+	{"watch", jsCats + `for (const o of [{}, {ids: [1, "x"]}, {filter: {"fullDocument.name": "%\n????>>>>"}}]) { const s = cats.watch(o); const first = s.next(); await new Promise((r) => setTimeout(r, 400)); first.catch(() => {}); s.return() }`,
 		func(ctx context.Context, g *goSide) error {
 			for _, o := range []realm.WatchOptions{{}, {IDs: []any{1, "x"}}, {Filter: bson.M{"fullDocument.name": "%\n????>>>>"}}} {
-				short, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
+				short, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
 				for _, err := range g.cats().Watch(short, o) {
 					if err != nil {
 						cancel()

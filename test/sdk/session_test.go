@@ -249,7 +249,7 @@ func TestWatchResumes(t *testing.T) {
 	inserted := make(chan struct{})
 	go func() {
 		defer close(inserted)
-		time.Sleep(300 * time.Millisecond) // until the loop watches
+		time.Sleep(700 * time.Millisecond) // until the loop watches
 		insert("one")
 	}()
 	resumed := false
@@ -303,7 +303,7 @@ func TestWatchSeesOnlyItsOwn(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				time.Sleep(300 * time.Millisecond)
+				time.Sleep(700 * time.Millisecond)
 				_, err1 := of(eve).InsertOne(ctx, cat{ID: name + " eve", Owner: eve.ID(), Name: "eve"})
 				_, err2 := of(ada).InsertMany(ctx, []cat{{ID: name + " a", Owner: ada.ID(), Name: "a"}, {ID: name + " b", Owner: ada.ID(), Name: "b"}})
 				_, err3 := of(ada).UpdateOne(ctx, bson.M{"_id": name + " a"}, bson.M{"$set": bson.M{"age": 5}})
