@@ -26,6 +26,7 @@ import (
 	"regent/internal/data"
 	"regent/internal/function"
 	"regent/internal/hosting"
+	"regent/internal/push"
 	"regent/internal/rule"
 	"regent/internal/user"
 )
@@ -57,6 +58,9 @@ type instance struct {
 	mayCall   map[string]*rule.Expr // can_evaluate by function
 	endpoints *endpoint.Set         // nil without endpoints
 	site      *hosting.Site         // nil without static hosting
+	push      *push.Service         // nil without push services
+	rulesOf   serviceRules          // of third-party services
+	pushTidy  func()                // ends what tidies up after ended sessions
 	backend   client.Backend
 	streams   sync.WaitGroup // open watches, which outlive a replaced instance
 }
@@ -158,6 +162,9 @@ func Check(dir, secrets string) ([]app.Problem, error) {
 	_, found := rule.Compile(a)
 	problems = append(problems, found...)
 	problems = append(problems, function.Check(a)...)
+	problems = append(problems, push.Check(a)...)
+	_, found = compileServiceRules(a)
+	problems = append(problems, found...)
 	for i := range problems {
 		problems[i] = a.Locate(problems[i])
 	}
@@ -230,6 +237,8 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 			problems = append(problems, found...)
 		}
 	}
+	in.rulesOf, found = compileServiceRules(a)
+	problems = append(problems, found...)
 	in.functions, found = srv.functions.Deploy(ctx, a, functionBackend{in})
 	problems = append(problems, found...)
 	defer func() {
@@ -247,6 +256,10 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 		return nil, nil, err
 	}
 	problems = append(problems, srv.openEndpoints(in)...)
+	if found, err = srv.openPush(ctx, in, s); err != nil {
+		return nil, nil, err
+	}
+	problems = append(problems, found...)
 	if a.Hosting != nil && a.Hosting.Enabled {
 		if in.site, err = hosting.New(a.Hosting); errors.Is(err, os.ErrNotExist) {
 			problems, err = append(problems, a.Hosting.Warn("hosting is enabled, but there is no folder hosting/files")), nil
@@ -263,6 +276,10 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 	}
 	in.backend = client.Backend{
 		App: a, DomainID: s.domain.Hex(), Accounts: accounts{in.accounts}, OAuth: srv.redirects(in), Functions: clientFunctions{in}, Data: watched{in},
+	}
+	in.backend.Push = in.pushAPI()
+	if srv.client != nil {
+		in.startPush()
 	}
 	return in, s, nil
 }
@@ -294,6 +311,7 @@ func (srv *Server) redirects(in *instance) http.Handler {
 // close ends an instance once its streams have ended.
 func (in *instance) close(ctx context.Context) {
 	in.streams.Wait()
+	in.stopPush()
 	if in.data != nil {
 		in.data.Close()
 	}
@@ -323,6 +341,7 @@ func (srv *Server) reload(ctx context.Context, s *served) {
 		return
 	}
 	old := s.current.Swap(in)
+	old.stopPush() // the queue is the new version's
 	srv.log.Info("the changed app is served", "app", s.id, "folder", s.dir)
 	go func() {
 		// Requests under way finish on the old version.

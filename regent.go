@@ -99,6 +99,9 @@ type Config struct {
 
 	// Observe is told of every finished API request; may be nil.
 	Observe func(route string, status int, took time.Duration)
+
+	// ObservePush is told of every try to send a push message; may be nil.
+	ObservePush func(app, service, kind, result string, took time.Duration)
 }
 
 // Server serves apps. It is an http.Handler.
@@ -107,6 +110,7 @@ type Server struct {
 	log         *slog.Logger
 	deployments *deployments
 	sessions    *session.Service
+	master      *session.MasterKey
 	passwords   *password.Hasher
 	mail        mail.Sender
 	functions   *function.Runtime
@@ -237,6 +241,7 @@ func (srv *Server) openState(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	srv.master = master
 	system := srv.deployments.system()
 	if srv.sessions, err = session.Open(ctx, session.Config{DB: system, Master: master, Logger: srv.log}); err != nil {
 		return err

@@ -132,6 +132,7 @@ func (o *serveOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	}
 	registry := metrics.New()
 	o.Observe = registry.ObserveRequest
+	o.ObservePush = registry.ObservePush
 	stopMetrics, err := serveMetrics(o.metrics, registry, log)
 	if err != nil {
 		return err

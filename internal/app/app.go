@@ -238,7 +238,7 @@ type Trigger struct {
 type Service struct {
 	Source
 	Name         string
-	Type         string // http, aws, twilio, github, gcm
+	Type         string // http, aws, twilio, github, gcm, webpush
 	Config       bson.Raw
 	SecretConfig map[string][]string
 	Rules        []ServiceRule

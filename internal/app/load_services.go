@@ -10,7 +10,7 @@ import (
 
 // serviceTypes are the third-party services of app-services.md §15 and push.
 func serviceTypes() []string {
-	return []string{"http", "aws", "aws-s3", "aws-ses", "aws-sns", "aws-sqs", "twilio", "github", "gcm", "slack", "mailgun"}
+	return []string{"http", "aws", "aws-s3", "aws-ses", "aws-sns", "aws-sqs", "twilio", "github", "gcm", "webpush", "slack", "mailgun"}
 }
 
 // readServices reads services/<name>/, and the webhook services that

@@ -61,8 +61,12 @@ func unservedGraphQL(a *App) string {
 
 func unservedServices(a *App) string {
 	return names("third-party service", a.Services, func(s *Service) (string, bool) {
-		// http is what context.http does; github has webhooks only.
-		return s.Name + " (" + s.Type + ")", s.Type != "http" && s.Type != "github"
+		switch s.Type {
+		case "http", "github", "gcm", "webpush":
+			// http is what context.http does; github has webhooks only.
+			return "", false
+		}
+		return s.Name + " (" + s.Type + ")", true
 	})
 }
 

@@ -22,10 +22,10 @@ type ServiceRuler interface {
 	ServiceRule(ctx context.Context, c caller.Caller, s *app.Service, when bson.RawValue, args bson.Raw) (bool, error)
 }
 
-// PushSender is what a Backend may also be: it sends a message through a gcm
-// service for context.services.get("gcm").send.
+// PushSender is what a Backend may also be: it does the actions send, subscribe
+// and unsubscribe of push services, as in context.services.get("gcm").send.
 type PushSender interface {
-	SendPush(ctx context.Context, c caller.Caller, service string, message bson.Raw) (bson.RawValue, error)
+	Push(ctx context.Context, c caller.Caller, service, action string, args bson.Raw) (bson.RawValue, error)
 }
 
 // thirdParty does an action of a third-party service (app-services.md §15). The
@@ -48,9 +48,9 @@ func (x *execution) thirdParty(ctx context.Context, as caller.Caller, m wire.Ope
 		return bson.RawValue{}, nil
 	case s.Type == "twilio" && action == "send":
 		return x.twilioSend(ctx, s, args)
-	case s.Type == "gcm" && action == "send":
+	case s.Type == "gcm" || s.Type == "webpush":
 		if p, ok := x.deployment.backend.(PushSender); ok {
-			return p.SendPush(ctx, as, s.Name, args)
+			return p.Push(ctx, as, s.Name, action, args)
 		}
 	}
 	return bson.RawValue{}, fault.New(fault.ServiceCommandNotFound, "service '%s': %s %s is not available in Regent", s.Name, s.Type, action)

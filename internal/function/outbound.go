@@ -55,6 +55,12 @@ func (o *outbound) close() {
 	o.loose.CloseIdleConnections()
 }
 
+// Dial connects to an address that somebody outside named, under the app's
+// policy for what functions may reach.
+func (d *Deployment) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return d.outbound.dial(ctx, network, address)
+}
+
 // dial connects to an address, which is a name or a number with a port.
 func (o *outbound) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if o.policy.AllowPrivate || o.allowed(address) {

@@ -144,6 +144,19 @@ func New(ctx context.Context, c Config) (*Service, []app.Problem, error) {
 	return s, problems, nil
 }
 
+// Check reports what is wrong with the configuration of an app's push services,
+// as New does.
+func Check(a *app.App) []app.Problem {
+	var problems []app.Problem
+	s := &Service{config: Config{App: a}, now: time.Now}
+	for _, svc := range Services(a) {
+		if _, found, err := s.newChannel(context.Background(), svc); err == nil {
+			problems = append(problems, found...)
+		}
+	}
+	return problems
+}
+
 // Services lists the app's services that send pushes.
 func Services(a *app.App) []*app.Service {
 	var out []*app.Service

@@ -181,7 +181,7 @@ func (r *realm) service(who identity, name, kind string) goja.Value {
 	module := "mongodb"
 	switch kind {
 	case "mongodb-atlas", "mongodb", "datalake":
-	case "http", "twilio", "aws", "aws-ses", "gcm", "github":
+	case "http", "twilio", "aws", "aws-ses", "gcm", "webpush", "github":
 		module = "thirdparty"
 	default:
 		panic(r.errorValue(&wire.Failure{Name: "Error", Message: "service '" + name + "' is of type " + kind + ", which Regent does not have"}))

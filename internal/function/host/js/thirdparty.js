@@ -15,8 +15,12 @@ function service(name, kind, operate) {
     }
     case 'twilio':
       return { send: function (a) { a = a || {}; return operate('send', { to: String(a.to), from: String(a.from), body: String(a.body) }); } };
-    case 'gcm':
-      return { send: function (a) { return operate('send', a || {}); } };
+    case 'gcm': case 'webpush': {
+      var send = function (a) { return operate('send', a || {}); };
+      return { send: send, push: send,
+        subscribe: function (a) { return operate('subscribe', a || {}); },
+        unsubscribe: function (a) { return operate('unsubscribe', a || {}); } };
+    }
   }
   return new Proxy({}, { get: function (t, k) {
     if (typeof k === 'symbol' || k === 'then' || k === 'toJSON') return undefined;
