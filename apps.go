@@ -249,7 +249,7 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 	in.data = data.New(data.Config{
 		App: a, Rules: in.rules, Functions: in, Logger: srv.log.With("app", a.ID),
 		Database:  func(dataSource string) (*mongo.Client, error) { return srv.deployments.client(dataSource), nil },
-		PreImages: func(string) bool { return true },
+		PreImages: func(dataSource string) bool { return srv.config.PreImages || srv.deployments.isEmbedded(dataSource) },
 		Refresh:   in.refresh,
 	})
 	if err = srv.openAccounts(ctx, in, s); err != nil {

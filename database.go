@@ -112,6 +112,11 @@ func (d *deployments) client(dataSource string) *mongo.Client {
 	return d.unnamed
 }
 
+// isEmbedded says whether a data source lies in the embedded database.
+func (d *deployments) isEmbedded(dataSource string) bool {
+	return d.embedded != nil && d.named[dataSource] == nil
+}
+
 // name tells deployments apart: data sources of equal name share one.
 func (d *deployments) name(dataSource string) string {
 	if d.named[dataSource] != nil {

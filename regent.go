@@ -58,6 +58,12 @@ type Config struct {
 	// rest, and Regent's own collections (database __regent) lie there.
 	MongoDB []string
 
+	// PreImages lets watch switch pre-images on for the collections of MongoDB
+	// deployments that clients watch; without them, a delete is told only where
+	// the rules do not look at the document. The embedded database always has
+	// them.
+	PreImages bool
+
 	// DocDBListen is a TCP address on which the embedded database answers
 	// drivers and tools; empty: none.
 	DocDBListen string

@@ -53,6 +53,7 @@ func addServeFlags(c *cobra.Command, o *serveOptions) {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on, host:port")
 	f.StringVar(&o.DataDir, "data", "./regent-data", "folder of the embedded database, the master key and the operators' socket")
 	f.StringArrayVar(&o.MongoDB, "mongodb", nil, "URI of a MongoDB deployment for every data source, or NAME=URI for one of them; may be repeated (default: the embedded database)")
+	f.BoolVar(&o.PreImages, "pre-images", false, "let watch switch on pre-images (collMod) for watched collections of --mongodb, so that deletes are told to those who could read the document")
 	f.StringVar(&o.DocDBListen, "docdb-listen", "", "address on which the embedded database answers MongoDB drivers and tools (default: none)")
 	f.StringVar(&o.AppID, "app-id", "", "client app id of an app whose directory names none (default: derived from its name, and kept)")
 	f.StringVar(&o.PublicURL, "public-url", "", "origin that clients reach the server by, e.g. https://realm.example.com (default: each request's own)")
