@@ -83,3 +83,28 @@ func TestCollationAndValidator(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+func TestMinMax(t *testing.T) {
+	_, client := open(t)
+	c := ctx(t)
+	coll := client.Database("app").Collection("items")
+	_, err := coll.Indexes().CreateOne(c, mongo.IndexModel{Keys: bson.D{{Key: "k", Value: -1}}})
+	must(t, err)
+	for i := 0; i < 10; i++ {
+		_, err := coll.InsertOne(c, bson.D{{Key: "_id", Value: i}, {Key: "k", Value: i}})
+		must(t, err)
+	}
+	cur, err := coll.Find(c, bson.D{}, options.Find().SetHint("k_-1").SetMin(bson.D{{Key: "k", Value: 7}}).SetMax(bson.D{{Key: "k", Value: 4}}))
+	must(t, err)
+	var out []struct {
+		ID int `bson:"_id"`
+	}
+	must(t, cur.All(c, &out))
+	if len(out) != 3 || out[0].ID != 7 || out[2].ID != 5 {
+		t.Fatal(out)
+	}
+	_, err = coll.Find(c, bson.D{}, options.Find().SetMin(bson.D{{Key: "k", Value: 7}}))
+	if se, ok := err.(mongo.ServerError); !ok || !se.HasErrorCode(51173) {
+		t.Fatal(err)
+	}
+}

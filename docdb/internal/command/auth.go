@@ -305,7 +305,7 @@ func createUser(c *call) error {
 	if _, err := c.e.user(c.db, name); err == nil {
 		return mongoerr.New(51003, "User \"%s@%s\" already exists", name, c.db)
 	}
-	if err := checkMechanisms(c.arg("mechanisms")); err != nil {
+	if err := c.checkRestrictions(); err != nil {
 		return err
 	}
 	roles, err := userRoles(c.arg("roles"), c.db)
@@ -313,6 +313,14 @@ func createUser(c *call) error {
 		return err
 	}
 	return c.e.MakeUser(c.db, name, c.str("pwd"), roles, c.doc("customData"))
+}
+
+// checkRestrictions refuses what would have to be enforced and is not.
+func (c *call) checkRestrictions() error {
+	if value.Count(c.arg("authenticationRestrictions").Value) > 0 && c.arg("authenticationRestrictions").Type != 0 {
+		return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support authenticationRestrictions")
+	}
+	return checkMechanisms(c.arg("mechanisms"))
 }
 
 func checkMechanisms(v bson.RawValue) error {
@@ -333,7 +341,7 @@ func updateUser(c *call) error {
 	if err != nil {
 		return mongoerr.New(mongoerr.UserNotFound, "User '%s@%s' not found", name, c.db)
 	}
-	if err := checkMechanisms(c.arg("mechanisms")); err != nil {
+	if err := c.checkRestrictions(); err != nil {
 		return err
 	}
 	if v := c.arg("roles"); v.Type != 0 {

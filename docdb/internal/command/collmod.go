@@ -38,6 +38,12 @@ func collMod(c *call) error {
 	if c.arg("viewOn").Type != 0 || c.arg("pipeline").Type != 0 {
 		return mongoerr.New(mongoerr.InvalidOptions, "collMod: 'viewOn' and 'pipeline' need a view")
 	}
+	if c.arg("expireAfterSeconds").Type != 0 {
+		return mongoerr.New(mongoerr.InvalidOptions, "'expireAfterSeconds' is only supported on time-series collections and clustered collections")
+	}
+	if c.on("dryRun", false) {
+		return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support collMod's 'dryRun'")
+	}
 	specs := map[string]bson.Raw{}
 	var reply bson.D
 	if in := c.doc("index"); in != nil {

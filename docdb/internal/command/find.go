@@ -62,6 +62,14 @@ func find(c *call) error {
 	if err := c.sorted(q, "sort"); err != nil {
 		return err
 	}
+	for _, b := range [...]struct {
+		name string
+		to   *bson.Raw
+	}{{"min", &q.min}, {"max", &q.max}} {
+		if d := c.doc(b.name); len(d) > 5 {
+			*b.to = append(bson.Raw(nil), d...)
+		}
+	}
 	proj, err := c.projection(q, c.doc("projection"))
 	if err != nil {
 		return err

@@ -124,6 +124,9 @@ func validate(c *call) error {
 	if coll == nil {
 		return mongoerr.New(mongoerr.NamespaceNotFound, "Collection '%s.%s' does not exist to validate.", c.db, name)
 	}
+	if c.on("repair", false) {
+		return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support validate's 'repair'")
+	}
 	ctx, cancel := c.deadline()
 	defer cancel()
 	r, err := c.e.st.Check(ctx, coll)
