@@ -103,3 +103,15 @@ func TestCRUD(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestOpenIsQuick(t *testing.T) {
+	start := time.Now()
+	db, err := docdb.Open(t.TempDir(), docdb.Options{})
+	must(t, err)
+	took := time.Since(start)
+	must(t, db.Close())
+	t.Logf("opened an empty folder in %v", took)
+	if took > 2*time.Second {
+		t.Fatalf("opening an empty folder took %v", took)
+	}
+}

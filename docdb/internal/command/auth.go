@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/crypto/pbkdf2"
@@ -45,6 +46,9 @@ func (l *login) key() string {
 type authState struct {
 	once   sync.Once
 	secret [32]byte
+	// users is whether there are users: 0 unknown, 1 none, 2 some. mu is held while it is found out and while users change.
+	users atomic.Int32
+	mu    sync.Mutex
 }
 
 // storedUser is how a user is stored. The password itself is not.
@@ -78,14 +82,35 @@ func (e *Engine) MakeUser(db, name, password string, roles bson.A, custom bson.R
 	if err != nil {
 		return err
 	}
-	return e.st.PutNamed(userPrefix+db+"."+name, raw)
+	return e.putUser(userPrefix+db+"."+name, raw)
 }
 
 // HasUsers reports whether there is any user.
 func (e *Engine) HasUsers() (bool, error) {
+	if n := e.auth.users.Load(); n != 0 {
+		return n == 2, nil
+	}
+	e.auth.mu.Lock()
+	defer e.auth.mu.Unlock()
 	any := false
-	err := e.st.EachNamed(userPrefix, func(string, bson.Raw) bool { any = true; return false })
-	return any, err
+	if err := e.st.EachNamed(userPrefix, func(string, bson.Raw) bool { any = true; return false }); err != nil {
+		return false, err
+	}
+	n := int32(1)
+	if any {
+		n = 2
+	}
+	e.auth.users.Store(n)
+	return any, nil
+}
+
+// putUser stores a user, or removes it.
+func (e *Engine) putUser(key string, raw bson.Raw) error {
+	e.auth.mu.Lock()
+	defer e.auth.mu.Unlock()
+	err := e.st.PutNamed(key, raw)
+	e.auth.users.Store(0)
+	return err
 }
 
 func (e *Engine) user(db, name string) (*storedUser, error) {
@@ -363,7 +388,7 @@ func updateUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.e.st.PutNamed(userPrefix+c.db+"."+name, raw)
+	return c.e.putUser(userPrefix+c.db+"."+name, raw)
 }
 
 func dropUser(c *call) error {
@@ -374,7 +399,7 @@ func dropUser(c *call) error {
 	if _, err := c.e.user(c.db, name); err != nil {
 		return mongoerr.New(mongoerr.UserNotFound, "User '%s@%s' not found", name, c.db)
 	}
-	return c.e.st.PutNamed(userPrefix+c.db+"."+name, nil)
+	return c.e.putUser(userPrefix+c.db+"."+name, nil)
 }
 
 func dropAllUsers(c *call) error {
@@ -383,7 +408,7 @@ func dropAllUsers(c *call) error {
 		return err
 	}
 	for _, n := range names {
-		if err := c.e.st.PutNamed(n, nil); err != nil {
+		if err := c.e.putUser(n, nil); err != nil {
 			return err
 		}
 	}
@@ -446,5 +471,5 @@ func (e *Engine) DropUser(db, name string) error {
 	if _, err := e.user(db, name); err != nil {
 		return mongoerr.New(mongoerr.UserNotFound, "User '%s@%s' not found", name, db)
 	}
-	return e.st.PutNamed(userPrefix+db+"."+name, nil)
+	return e.putUser(userPrefix+db+"."+name, nil)
 }
