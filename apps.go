@@ -162,6 +162,7 @@ func Check(dir, secrets string) ([]app.Problem, error) {
 	_, found := rule.Compile(a)
 	problems = append(problems, found...)
 	problems = append(problems, function.Check(a)...)
+	problems = append(problems, auth.Check(a)...)
 	problems = append(problems, push.Check(a)...)
 	_, found = compileServiceRules(a)
 	problems = append(problems, found...)
@@ -252,6 +253,7 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 		PreImages: func(dataSource string) bool { return srv.config.PreImages || srv.deployments.isEmbedded(dataSource) },
 		Refresh:   in.refresh,
 	})
+	problems = append(problems, auth.Check(a)...)
 	if err = srv.openAccounts(ctx, in, s); err != nil {
 		return nil, nil, err
 	}

@@ -18,7 +18,9 @@ var OperatorGroups = map[string]string{
 	"users": "Users and their accounts",
 	"keys":  "Server API keys",
 	"docdb": "The embedded database",
-	"push":  "Push messages, devices and failures",
+
+	"signing-keys": "The keys that sign tokens",
+	"push":         "Push messages, devices and failures",
 }
 
 // boundCommand is an operator command before it is bound to a server.
@@ -29,7 +31,7 @@ type boundCommand struct {
 
 // operatorTable lists all operator commands; each group is in its own file.
 func operatorTable() []boundCommand {
-	return slices.Concat(userCommands, keyCommands, runCommands, explainCommands, logCommands, pushCommands, docdbCommands)
+	return slices.Concat(userCommands, keyCommands, signingCommands, runCommands, explainCommands, logCommands, pushCommands, docdbCommands)
 }
 
 // OperatorCommands describes the operator commands for a command line.

@@ -104,6 +104,41 @@ var keyCommands = []boundCommand{
 	})},
 }
 
+// signingCommands are the commands about the keys that sign tokens.
+var signingCommands = []boundCommand{
+	{operator.Command{Name: "signing-keys list", Short: "List the keys that sign the app's tokens; the newest signs, all verify"}, func(srv *Server, ctx context.Context, c *operator.Call) error {
+		in, err := srv.theApp(c)
+		if err != nil {
+			return err
+		}
+		keys, err := srv.sessions.Keys(ctx, in.accounts.Domain)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if err := c.Print(operator.Row{{Name: "kid", Value: k.ID}, {Name: "created", Value: when(k.Created)}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{operator.Command{Name: "signing-keys rotate", Short: "Sign new tokens with a new key; nobody is logged out"}, func(srv *Server, ctx context.Context, c *operator.Call) error {
+		in, err := srv.theApp(c)
+		if err != nil {
+			return err
+		}
+		kid, err := srv.sessions.RotateKey(ctx, in.accounts.Domain)
+		return done(c, kid, "signs from now on", err)
+	}},
+	{operator.Command{Name: "signing-keys retire", Use: "KID", Short: "Refuse all tokens that a key signed, for a key that leaked: their users log in again", MinArgs: 1, MaxArgs: 1}, func(srv *Server, ctx context.Context, c *operator.Call) error {
+		in, err := srv.theApp(c)
+		if err != nil {
+			return err
+		}
+		return done(c, c.Args[0], "retired", srv.sessions.RetireKey(ctx, in.accounts.Domain, c.Args[0]))
+	}},
+}
+
 func done(c *operator.Call, id, what string, err error) error {
 	if err != nil {
 		return err

@@ -94,6 +94,8 @@ func TestOperate(t *testing.T) {
 		if a := n.send("POST", apiPath+"/auth/session", tokens["refresh_token"], ""); a.status != 401 || !strings.Contains(a.body, "InvalidSession") {
 			t.Errorf("a revoked session's token: %d %s", a.status, a.body)
 		}
+		mustContain(t, "signing-keys rotate", run("signing-keys", "rotate"), "signs from now on")
+		mustContain(t, "signing-keys list", run("signing-keys", "list"), "KID")
 		run("users", "set-password", made.ID, "--password", "secret2")
 		fields = `"username":"ada@example.com","password":"secret2"`
 		n.login("local-userpass", fields)

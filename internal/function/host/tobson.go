@@ -159,7 +159,7 @@ func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object,
 			}
 			return -1
 		}, o.Get("flags").String())
-		return bsoncore.AppendRegexElement(dst, key, o.Get("source").String(), flags), nil
+		return bsoncore.AppendRegexElement(dst, key, slashes(o.Get("source").String()), flags), nil
 	case "Number":
 		return e.number(dst, key, typeKey, o.ToFloat(), nil), nil
 	case "String":
@@ -447,4 +447,27 @@ func (r *realm) isCursor(o *goja.Object) bool {
 		}
 	}
 	return false
+}
+
+// slashes writes a slash in a pattern's source as JavaScript does, \/, where the
+// engine has \u002f for it.
+func slashes(source string) string {
+	if !strings.Contains(source, `\u002f`) {
+		return source
+	}
+	var b strings.Builder
+	for i := 0; i < len(source); {
+		switch {
+		case strings.HasPrefix(source[i:], `\u002f`):
+			b.WriteString(`\/`)
+			i += len(`\u002f`)
+		case source[i] == '\\' && i+1 < len(source):
+			b.WriteString(source[i : i+2])
+			i += 2
+		default:
+			b.WriteByte(source[i])
+			i++
+		}
+	}
+	return b.String()
 }

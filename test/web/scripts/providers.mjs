@@ -68,7 +68,7 @@ assert.equal(me.system, false);
 for (const value of [
   null, true, "text", 5, -1, 1.5, 2 ** 31, [], {}, { a: [1, { b: "x" }] }, new Date(1577836800123),
   new BSON.ObjectId(), BSON.Long.fromString("9007199254740993"), new BSON.Double(3), new BSON.Int32(7), BSON.Decimal128.fromString("1.50"),
-  new BSON.Binary(Buffer.from([1, 2, 3]), 0), new BSON.BSONRegExp("^a", "i"), new BSON.MinKey(), new BSON.MaxKey(), new BSON.Timestamp(BSON.Long.fromNumber(5)),
+  new BSON.Binary(Buffer.from([1, 2, 3]), 0), new BSON.BSONRegExp("^a", "i"), new BSON.BSONRegExp("a\\/b\\\\u002f", ""), new BSON.MinKey(), new BSON.MaxKey(), new BSON.Timestamp(BSON.Long.fromNumber(5)),
 ]) {
   const got = await jay.functions.identity(value);
   assert.equal(BSON.EJSON.stringify({ v: got }), BSON.EJSON.stringify({ v: value }));
