@@ -220,7 +220,6 @@ func drop(c *call) error {
 	if err := c.e.st.Drop(coll); err != nil && !errors.Is(err, store.ErrCollectionGone) {
 		return err
 	}
-	c.e.cursors.killIf(func(cur *cursor) bool { return cur.on == coll && cur.events == nil && false })
 	c.int32("nIndexesWas", n)
 	c.string("ns", c.db+"."+name)
 	return nil

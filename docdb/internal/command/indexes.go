@@ -2,7 +2,6 @@ package command
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -325,9 +324,6 @@ func checkKey(key bson.Raw) (kind string, err error) {
 				return "", mongoerr.New(mongoerr.CannotCreateIndex, "Values in the index key pattern cannot be 0.")
 			}
 			if wild {
-				if f < 0 && false {
-					return "", nil
-				}
 				kind = "wildcard"
 			}
 		default:
@@ -523,7 +519,7 @@ func dropIndexes(c *call) error {
 	}
 	c.int32("nIndexesWas", was)
 	if v, ok := c.arg("index").StringValueOK(); ok && v == "*" {
-		c.string("msg", fmt.Sprintf("non-_id indexes dropped for collection"))
+		c.string("msg", "non-_id indexes dropped for collection")
 	}
 	return nil
 }

@@ -142,8 +142,7 @@ func (q *query) pointID(d *store.Def) bson.RawValue {
 	return v
 }
 
-// withMany runs f on every document of a query, each once, in units of bounded size. f sees the document as it is then. after is
-// called when a unit has been committed.
+// withMany runs f on every document of a query, each once, in units of bounded size. f sees the document as it is then.
 func (c *call) withMany(ctx context.Context, coll *store.Collection, q *query, f func(u *store.Unit, t target) error) error {
 	src, _, err := c.open(ctx, coll, q, openOptions{limit: -1, unsorted: true})
 	if err != nil {
