@@ -21,7 +21,7 @@ func (c *channel) deliver(ctx context.Context) {
 	for ctx.Err() == nil {
 		if d := c.heldFor(); d > 0 {
 			// Only the time ends a pause, not a new message.
-			c.idle(ctx, nil, min(d, time.Minute))
+			c.idle(ctx, nil, min(d, c.s.config.Poll))
 			continue
 		}
 		claimed, err := c.claim(ctx)

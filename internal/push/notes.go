@@ -125,6 +125,19 @@ func (c *channel) note(ctx context.Context, owner string, batch []result) error 
 	mine := func(ids bson.A) bson.D {
 		return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, {Key: "owner", Value: owner}}
 	}
+	// The consequences first: who sees a delivery ended finds them, and a process
+	// that dies in between repeats them.
+	if removed != nil {
+		if _, err := c.s.store.registrations.BulkWrite(ctx, removed, options.BulkWrite().SetOrdered(false)); err != nil {
+			return err
+		}
+	}
+	if failures != nil {
+		_, err := c.s.store.failures.InsertMany(ctx, failures, options.InsertMany().SetOrdered(false))
+		if err != nil && !mongo.IsDuplicateKeyError(err) {
+			return err
+		}
+	}
 	for state, ids := range ended {
 		_, err := c.s.store.deliveries.UpdateMany(ctx, mine(ids), bson.D{
 			{Key: "$set", Value: bson.D{{Key: "state", Value: state}, {Key: "purge", Value: now.Add(deliveryRetention)}}},
@@ -145,17 +158,6 @@ func (c *channel) note(ctx context.Context, owner string, batch []result) error 
 	}
 	if models != nil {
 		if _, err := c.s.store.deliveries.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false)); err != nil {
-			return err
-		}
-	}
-	if removed != nil {
-		if _, err := c.s.store.registrations.BulkWrite(ctx, removed, options.BulkWrite().SetOrdered(false)); err != nil {
-			return err
-		}
-	}
-	if failures != nil {
-		_, err := c.s.store.failures.InsertMany(ctx, failures, options.InsertMany().SetOrdered(false))
-		if err != nil && !mongo.IsDuplicateKeyError(err) {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ type world struct {
 	config   push.Config
 	*push.Service
 
+	skipped  atomic.Int64 // added to the clock
 	mu       sync.Mutex
 	events   []push.Event
 	attempts map[string]int
@@ -112,6 +114,7 @@ func newWorld(t *testing.T, change ...func(*push.Config)) *world {
 	w.config = push.Config{
 		App: w.app, Domain: w.domain, DB: w.db, Sessions: w.sessions, Sealer: key, Dial: new(net.Dialer).DialContext, Poll: 20 * time.Millisecond,
 		WebTLS: &tls.Config{RootCAs: w.browsers.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs},
+		Now:    func() time.Time { return time.Now().Add(time.Duration(w.skipped.Load())) },
 		Record: func(e push.Event) { w.mu.Lock(); w.events = append(w.events, e); w.mu.Unlock() },
 		Observe: func(a push.Attempt) {
 			w.mu.Lock()
@@ -185,6 +188,19 @@ func (w *world) wait(id string) push.Progress {
 			w.Fatalf("not done: %+v", p)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// skip moves the clock on.
+func (w *world) skip(d time.Duration) { w.skipped.Add(int64(d)) }
+
+// until waits for a condition.
+func (w *world) until(what string, ok func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatal("in vain waited for: " + what)
+		}
 	}
 }
 
