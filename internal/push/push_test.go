@@ -31,6 +31,13 @@ var client *mongo.Client
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if dir := os.Getenv("REGENT_PUSH_CHILD"); dir != "" {
+		if err := killChild(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "push-test")
 	if err != nil {
 		panic(err)
@@ -50,7 +57,7 @@ func run(m *testing.M) int {
 
 // world is an app with a push service "gcm", Firebase and browsers.
 type world struct {
-	*testing.T
+	testing.TB
 	ctx      context.Context
 	db       *mongo.Database
 	domain   bson.ObjectID
@@ -88,9 +95,9 @@ func (s *sessions) end(id string, code fault.Code) {
 	s.ended[id] = code
 }
 
-func newWorld(t *testing.T, change ...func(*push.Config)) *world {
+func newWorld(t testing.TB, change ...func(*push.Config)) *world {
 	t.Helper()
-	w := &world{T: t, ctx: t.Context(), domain: bson.NewObjectID(), fcm: pushtest.NewFCM(), browsers: pushtest.NewBrowsers(),
+	w := &world{TB: t, ctx: t.Context(), domain: bson.NewObjectID(), fcm: pushtest.NewFCM(), browsers: pushtest.NewBrowsers(),
 		sessions: &sessions{ended: map[string]fault.Code{}}, attempts: map[string]int{}}
 	w.db = client.Database("push_" + w.domain.Hex())
 	t.Cleanup(func() {
