@@ -19,7 +19,6 @@ import (
 type memoryBackend struct {
 	mu          sync.Mutex
 	collections map[string][]bson.Raw
-	asked       []string
 }
 
 func newMemoryBackend() *memoryBackend {

@@ -85,8 +85,10 @@ func testServer(t *testing.T) *httptest.Server {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"method":%q}`, r.Method)
 	})
-	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Query().Get("to"), 302) })
-	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", 302) })
+	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
+	})
+	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
 	mux.HandleFunc("/big", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(strings.Repeat("x", 2<<20)))
 	})
@@ -179,7 +181,7 @@ func TestPrivateAddresses(t *testing.T) {
 		t.Errorf("socket: %s %v", got, err)
 	}
 	// A redirect from an allowed address leads nowhere either.
-	other := httptest.NewUnstartedServer(http.RedirectHandler(server.URL+"/echo", 302))
+	other := httptest.NewUnstartedServer(http.RedirectHandler(server.URL+"/echo", http.StatusFound))
 	l, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Skip("127.0.0.2 cannot be used: ", err)

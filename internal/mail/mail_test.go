@@ -35,7 +35,6 @@ import (
 type server struct {
 	mu    sync.Mutex
 	mails []received
-	users []string
 }
 
 type received struct {

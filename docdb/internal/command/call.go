@@ -307,9 +307,8 @@ func (c *call) int32(key string, n int) { c.out = bsoncore.AppendInt32Element(c.
 func (c *call) int64(key string, n int64) {
 	c.out = bsoncore.AppendInt64Element(c.out, key, n)
 }
-func (c *call) double(key string, f float64) { c.out = bsoncore.AppendDoubleElement(c.out, key, f) }
-func (c *call) string(key, s string)         { c.out = bsoncore.AppendStringElement(c.out, key, s) }
-func (c *call) bool(key string, b bool)      { c.out = bsoncore.AppendBooleanElement(c.out, key, b) }
+func (c *call) string(key, s string)    { c.out = bsoncore.AppendStringElement(c.out, key, s) }
+func (c *call) bool(key string, b bool) { c.out = bsoncore.AppendBooleanElement(c.out, key, b) }
 
 // value appends any Go value that BSON knows; for replies that are not on a hot path.
 func (c *call) value(key string, v any) {

@@ -134,7 +134,7 @@ func (c *call) findByID(ns string, coll *store.Collection, skip int64) (done boo
 		return false, nil
 	}
 	var proj *projection
-	if p := c.doc("projection"); p != nil && len(p) > 5 {
+	if p := c.doc("projection"); len(p) > 5 {
 		if proj, err = c.projection(&query{}, p); err != nil {
 			return true, err
 		}

@@ -102,7 +102,6 @@ type updateSpec struct {
 	u        *updater
 	multi    bool
 	upsert   bool
-	supplied bson.Raw // c.new of upsertSupplied
 	validate bool
 }
 

@@ -157,10 +157,7 @@ func (r *additionalItemsRule) holds(v bson.RawValue) bool {
 func (r *additionalItemsRule) explain(v bson.RawValue) []value.Field {
 	i, e := r.failing(v)
 	if r.schema == nil {
-		var rest []bson.RawValue
-		for _, e := range value.Elements(v.Value)[r.from:] {
-			rest = append(rest, e)
-		}
+		rest := value.Elements(v.Value)[r.from:]
 		return []value.Field{r.specified(), {Name: "reason", Value: value.String("found additional items")}, {Name: "additionalItems", Value: value.ArrayOf(rest)}}
 	}
 	return []value.Field{

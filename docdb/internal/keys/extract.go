@@ -20,7 +20,6 @@ type Set struct {
 	buf    []byte
 	starts []int
 	work   []place
-	values []bson.RawValue
 }
 
 // place is where the walk along one field's path stands.

@@ -163,7 +163,6 @@ type compiler struct {
 	opts     Options
 	root     *node
 	mode     kind // include or exclude once a field other than _id says so
-	modeAt   string
 	id       kind // what is said about _id
 	neutral  bool // has fields that say neither: $slice, $meta
 	elem     bool

@@ -27,7 +27,7 @@ import (
 	"github.com/dop251/goja"
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/crypto/pbkdf2"
-	"golang.org/x/crypto/ripemd160"
+	"golang.org/x/crypto/ripemd160" //lint:ignore SA1019 apps ask for it by name, as Node's crypto has it
 	"golang.org/x/crypto/scrypt"
 	"golang.org/x/crypto/sha3"
 )
@@ -358,6 +358,7 @@ func rsaCrypt(encrypt bool, key, data []byte, oaep string) ([]byte, error) {
 			return nil, errors.New("the key is no RSA key")
 		}
 		if oaep == "" {
+			//lint:ignore SA1019 apps ask for this padding by name, as Node's crypto has it
 			return rsa.EncryptPKCS1v15(rand.Reader, pub, data)
 		}
 		return rsa.EncryptOAEP(digests[digestName(oaep)].new(), rand.Reader, pub, data, nil)
@@ -371,6 +372,7 @@ func rsaCrypt(encrypt bool, key, data []byte, oaep string) ([]byte, error) {
 		return nil, errors.New("the key is no RSA key")
 	}
 	if oaep == "" {
+		//lint:ignore SA1019 apps ask for this padding by name, as Node's crypto has it
 		return rsa.DecryptPKCS1v15(nil, private, data)
 	}
 	return rsa.DecryptOAEP(digests[digestName(oaep)].new(), nil, private, data, nil)
