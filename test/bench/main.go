@@ -79,6 +79,7 @@ func run(duration time.Duration, only, binary string) error {
 	}
 	fmt.Printf("%s, %s, %d cores, %s; started to first answer in %d ms on an empty data folder\n\n",
 		time.Now().Format("2006-01-02"), runtime.Version(), runtime.NumCPU(), cpuModel(), regent.startup.Milliseconds())
+	var adding float64
 	fmt.Println("| scenario | connections | requests/s | p50 ms | p99 ms | bare requests/s | ratio | server RSS MB |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
 	for _, sc := range scenarios(world) {
@@ -101,9 +102,23 @@ func run(duration time.Duration, only, binary string) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", sc.name, err)
 			}
+			if strings.HasPrefix(sc.name, "function") {
+				adding = m.rate
+			}
 			fmt.Printf("| %s | %d | %.0f | %.2f | %.2f | %.0f | %.0f%% | %d |\n", sc.name, connections,
 				m.rate, ms(m.p50), ms(m.p99), b.rate, 100*m.rate/b.rate, rss(regent.cmd.Process.Pid))
 		}
+	}
+	if adding > 0 {
+		if err := measureHalf(world, regent.url, adding, duration); err != nil {
+			return err
+		}
+	}
+	if only == "" {
+		if err := measureHash(duration); err != nil {
+			return err
+		}
+		return measureHeavy(world, regent.url)
 	}
 	return nil
 }
@@ -118,6 +133,12 @@ type result struct {
 
 // measure drives a scenario over n connections.
 func measure(url string, sc scenario, n int, duration time.Duration) (result, error) {
+	return measurePaced(url, sc, n, 0, duration)
+}
+
+// measurePaced drives a scenario over n connections at a rate, 0 for as fast as
+// it goes. Latencies of a paced run count from when a request was due.
+func measurePaced(url string, sc scenario, n int, rate float64, duration time.Duration) (result, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: n, MaxConnsPerHost: n, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	httpClient := &http.Client{Transport: transport, Timeout: time.Minute}
@@ -135,8 +156,14 @@ func measure(url string, sc scenario, n int, duration time.Duration) (result, er
 	for w := range n {
 		wg.Go(func() {
 			var mine []time.Duration
+			first := time.Now()
 			for i := 0; ; i++ {
 				began := time.Now()
+				if rate > 0 {
+					due := first.Add(time.Duration((float64(i) + float64(w)/float64(n)) * float64(n) / rate * float64(time.Second)))
+					time.Sleep(time.Until(due))
+					began = due
+				}
 				if began.After(end) || failure.Load() != nil {
 					break
 				}

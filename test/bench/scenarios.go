@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -18,7 +19,7 @@ const (
 	appID     = "bench-abcde"
 	documents = 10_000
 	email     = "bench@example.com"
-	password  = "correct horse"
+	pass      = "correct horse"
 )
 
 // appFiles is the app that is measured.
@@ -30,12 +31,18 @@ var appFiles = map[string]string{
 	"data_sources/mongodb-atlas/config.json": `{"name": "mongodb-atlas", "type": "mongodb-atlas", "config": {"clusterName": "Cluster0"}, "version": 1}`,
 	"data_sources/mongodb-atlas/bench/docs/rules.json": `{"database": "bench", "collection": "docs", "roles": [
 		{"name": "owner", "apply_when": {"owner_id": "%%user.id"}, "read": true, "write": true, "insert": true, "delete": true}]}`,
-	"functions/config.json": `[{"name": "add", "private": false}]`,
-	"functions/add.js":      `exports = function (a, b) { return a + b; };`,
+	"functions/add.js": `exports = function (a, b) { return a + b; };`,
 }
 
 func writeApp(dir string) error {
-	for name, text := range appFiles {
+	files := maps.Clone(appFiles)
+	maps.Copy(files, heavyFiles())
+	entries := `[{"name": "add"}`
+	for i := range heavy {
+		entries += fmt.Sprintf(`, {"name": "heavy%d"}`, i)
+	}
+	files["functions/config.json"] = entries + "]"
+	for name, text := range files {
 		p := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			return err
@@ -55,7 +62,7 @@ type world struct {
 
 // prepare registers a user and inserts its documents.
 func prepare(url string) (*world, error) {
-	ctx := context.Background()
+	ctx := contextBackground
 	post := func(path, token, body string, into any) error {
 		r, err := request(ctx, "POST", url+path, token, body)
 		if err != nil {
@@ -68,7 +75,7 @@ func prepare(url string) (*world, error) {
 		return json.Unmarshal(text, into)
 	}
 	auth := "/api/client/v2.0/app/" + appID + "/auth/providers/local-userpass/"
-	if err := post(auth+"register", "", fmt.Sprintf(`{"email":%q,"password":%q}`, email, password), nil); err != nil {
+	if err := post(auth+"register", "", fmt.Sprintf(`{"email":%q,"password":%q}`, email, pass), nil); err != nil {
 		return nil, err
 	}
 	var tokens struct {
@@ -95,7 +102,10 @@ func prepare(url string) (*world, error) {
 	return w, nil
 }
 
-var loginBody = fmt.Sprintf(`{"username":%q,"password":%q,"options":{"device":{"platform":"bench","platformVersion":"1","sdkVersion":"2.0.1"}}}`, email, password)
+var loginBody = fmt.Sprintf(`{"username":%q,"password":%q,"options":{"device":{"platform":"bench","platformVersion":"1","sdkVersion":"2.0.1"}}}`, email, pass)
+
+// contextBackground is for requests outside of a measurement.
+var contextBackground = context.Background()
 
 const callPath = "/api/client/v2.0/app/" + appID + "/functions/call"
 
