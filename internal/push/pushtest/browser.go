@@ -39,6 +39,8 @@ type Browsers struct {
 	problems []string
 }
 
+// browser is one that messages are decrypted for; without a key it does that
+// itself and gets them as they are.
 type browser struct {
 	key  *ecdh.PrivateKey
 	auth []byte
@@ -72,6 +74,15 @@ func (b *Browsers) Subscribe(id string) string {
 		"p256dh": base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes()), "auth": base64.RawURLEncoding.EncodeToString(auth),
 	}})
 	return string(text)
+}
+
+// Adopt adds a browser outside that has keys of its own and returns the
+// endpoint of its subscription. WebMessage.Text is then the encrypted body.
+func (b *Browsers) Adopt(id string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.browsers[id] = &browser{}
+	return b.URL + "/push/" + id
 }
 
 // Answer sets the status and Retry-After of a browser's messages; 0: success.
@@ -148,9 +159,11 @@ func (b *Browsers) take(w http.ResponseWriter, r *http.Request) (int, error) {
 	if err != nil || len(body) > 4096 {
 		return 413, fmt.Errorf("body of %d bytes or more", len(body))
 	}
-	text, err := Decrypt(target.key, target.auth, body)
-	if err != nil {
-		return 400, err
+	text := body
+	if target.key != nil {
+		if text, err = Decrypt(target.key, target.auth, body); err != nil {
+			return 400, err
+		}
 	}
 	b.mu.Lock()
 	b.received = append(b.received, WebMessage{id, r.Header.Get("TTL"), r.Header.Get("Urgency"), topic, string(text)})
