@@ -62,8 +62,8 @@ func unservedGraphQL(a *App) string {
 func unservedServices(a *App) string {
 	return names("third-party service", a.Services, func(s *Service) (string, bool) {
 		switch s.Type {
-		case "http", "github", "gcm", "webpush":
-			// http is what context.http does; github has webhooks only.
+		case "http", "twilio", "github", "gcm", "webpush":
+			// http and twilio are clients of functions; github has webhooks only.
 			return "", false
 		}
 		return s.Name + " (" + s.Type + ")", true
