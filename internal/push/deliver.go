@@ -45,13 +45,19 @@ type claim struct {
 	devices    map[bson.ObjectID]*registration
 }
 
+// claimSize is how many deliveries are taken at once: what the bounds on
+// requests let through in a fraction of the lease.
+func (c *channel) claimSize() int64 {
+	return int64(min(maxClaim, 4*c.concurrency, 10*int(c.limit.Limit())))
+}
+
 // claim leases deliveries that are due: it notes ids, takes those of them that
 // nobody else took in between, and reads what it got. nil: nothing is due.
 func (c *channel) claim(ctx context.Context) (*claim, error) {
 	now := c.s.now()
 	due := bson.E{Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}
 	cursor, err := c.s.store.deliveries.Find(ctx, bson.D{{Key: "app", Value: c.s.domain}, {Key: "service", Value: c.name}, due},
-		options.Find().SetSort(ascending("app", "service", "due")).SetLimit(int64(min(maxClaim, 4*c.concurrency))).SetProjection(ascending("_id")))
+		options.Find().SetSort(ascending("app", "service", "due")).SetLimit(c.claimSize()).SetProjection(ascending("_id")))
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +148,8 @@ type result struct {
 // try sends one delivery.
 func (c *channel) try(ctx context.Context, k *claim, d *delivery, j *job) (r result) {
 	r = result{delivery: d, device: k.devices[d.Registration], kind: d.Kind}
-	if c.s.now().After(k.until) || ctx.Err() != nil || c.heldFor() > 0 || c.limit.Wait(ctx) != nil {
+	late := func() bool { return c.s.now().After(k.until) || ctx.Err() != nil || c.heldFor() > 0 }
+	if late() || c.limit.Wait(ctx) != nil || late() {
 		r.due, r.returned = c.s.now(), true
 		return r
 	}

@@ -302,3 +302,47 @@ func TestStop(t *testing.T) {
 		t.Errorf("%d messages", len(got))
 	}
 }
+
+// TestRate keeps within the service's rate, and what waits for it is not sent
+// twice.
+func TestRate(t *testing.T) {
+	w := newWorld(t, func(c *push.Config) {
+		svc := *c.App.Services[0]
+		svc.Config = must(withField(svc.Config, "ratePerSecond", 20))
+		c.App.Services[0] = &svc
+	})
+	var want []string
+	for i := range 30 {
+		want = append(want, fmt.Sprintf("t%02d", i))
+		w.register("gcm", fmt.Sprint("user", i), 0, want[i])
+	}
+	w.Start()
+	w.open().Start() // a second process has a rate of its own
+	started := time.Now()
+	w.wait(w.send(`{"all":true,"data":{"a":1}}`).ID)
+	if took := time.Since(started); took < 500*time.Millisecond {
+		t.Errorf("30 messages in %s", took)
+	}
+	w.gotTokens(want...)
+}
+
+// TestStalled lets another process send what one holds for longer than its
+// lease; the note of the first that comes late changes nothing.
+func TestStalled(t *testing.T) {
+	w := newWorld(t)
+	w.register("gcm", "ann", 0, "a")
+	w.fcm.SetDelay(600 * time.Millisecond)
+	w.Start()
+	id := w.send(`{"userIds":["ann"],"data":{"a":1}}`).ID
+	w.until("a request", func() bool { _, active, _ := w.fcm.Stats(); return active == 1 })
+	w.skip(2 * time.Minute)
+	w.open().Start()
+	if p := w.wait(id); p.Sent != 1 {
+		t.Errorf("%+v", p)
+	}
+	w.until("both", func() bool { return len(w.fcm.Received()) == 2 })
+	time.Sleep(100 * time.Millisecond)
+	if p := w.wait(id); p.Sent != 1 || p.Waiting != 0 {
+		t.Errorf("%+v", p)
+	}
+}
