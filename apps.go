@@ -345,11 +345,14 @@ func (srv *Server) reload(ctx context.Context, s *served) {
 	old := s.current.Swap(in)
 	old.stopPush() // the queue is the new version's
 	srv.log.Info("the changed app is served", "app", s.id, "folder", s.dir)
-	go func() {
+	srv.replaced.Go(func() {
 		// Requests under way finish on the old version.
-		time.Sleep(replacedGrace)
+		select {
+		case <-time.After(replacedGrace):
+		case <-srv.stopped:
+		}
 		old.close(context.WithoutCancel(ctx))
-	}()
+	})
 }
 
 // replacedGrace is how long a replaced instance serves what it had begun; it is

@@ -127,6 +127,7 @@ type Server struct {
 	stopped     chan struct{} // closed when Close begins
 	stopOnce    sync.Once
 	watches     []func()
+	replaced    sync.WaitGroup // instances that finish what they had begun
 	executions  executions
 	background  context.Context // ends with Close
 	cancel      context.CancelFunc
@@ -342,6 +343,7 @@ func (srv *Server) Close(ctx context.Context) error {
 		stop()
 	}
 	srv.cancel()
+	srv.replaced.Wait()
 	for _, in := range srv.registry.all() {
 		in.close(ctx)
 	}

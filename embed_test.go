@@ -1,0 +1,66 @@
+package regent_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"regent"
+)
+
+func TestMain(m *testing.M) {
+	regent.MaybeRunFunctionHost()
+	os.Exit(m.Run())
+}
+
+// TestEmbedded opens, reloads and closes a server inside a Go program, and
+// leaves nothing behind.
+func TestEmbedded(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "app"), os.DirFS(filepath.Join("examples", "todo"))); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := regent.Open(t.Context(), regent.Config{Dirs: []string{filepath.Join(dir, "app")}, DataDir: filepath.Join(dir, "data")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(srv)
+	get := func(path string) int {
+		t.Helper()
+		res, err := http.Get(web.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if status := get("/api/client/v2.0/app/todo-kxqwm/location"); status != http.StatusOK {
+		t.Errorf("location: %d", status)
+	}
+	res, err := http.Post(web.URL+"/api/client/v2.0/app/todo-kxqwm/auth/providers/anon-user/login", "application/json", strings.NewReader(`{}`))
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("login: %v %v", res, err)
+	}
+	res.Body.Close()
+	// A change makes a second instance; both end with the server.
+	if err := os.WriteFile(filepath.Join(dir, "app", "values", "greeting.json"), []byte(`{"name":"greeting","value":"Hello"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	web.CloseClientConnections()
+	web.Close()
+	http.DefaultClient.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := srv.Close(ctx); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
