@@ -29,6 +29,7 @@ func TestOutcomes(t *testing.T) {
 		{"ThirdPartyAuth", pushtest.ThirdPartyAuth, false, true, "THIRD_PARTY_AUTH_ERROR"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.Start()
 			w.register("gcm", "ann", 0, "bad")
@@ -71,6 +72,7 @@ func TestRetry(t *testing.T) {
 		{"Forbidden", pushtest.Forbidden, 55 * time.Second, 95 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.Start()
 			w.register("gcm", "ann", 0, "slow")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -29,9 +28,7 @@ type notes struct {
 	owner string
 	in    chan result
 	done  chan struct{}
-
-	mu  sync.Mutex
-	err error
+	err   error // for close
 }
 
 func newNotes(c *channel, owner string) *notes {

@@ -292,7 +292,7 @@ func (f *FCM) send(w http.ResponseWriter, r *http.Request) {
 func (f *FCM) topic(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("access_token_auth") != "true" {
 		f.problem("topic management without access_token_auth")
-		http.Error(w, `{"error":"Unauthorized"}`, 401)
+		http.Error(w, `{"error":"Unauthorized"}`, http.StatusUnauthorized)
 		return
 	}
 	if !f.authorized(w, r) {
@@ -310,7 +310,7 @@ func (f *FCM) topic(w http.ResponseWriter, r *http.Request) {
 	}
 	if !ok || len(body.Tokens) == 0 || len(body.Tokens) > 1000 {
 		f.problem("topic management: to %q, %d tokens", body.To, len(body.Tokens))
-		http.Error(w, `{"error":"InvalidArgument"}`, 400)
+		http.Error(w, `{"error":"InvalidArgument"}`, http.StatusBadRequest)
 		return
 	}
 	results := []any{}
