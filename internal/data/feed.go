@@ -39,6 +39,7 @@ type feed struct {
 
 	mu       sync.Mutex
 	watchers map[*Stream]struct{}
+	at       string // text of the last token that was passed
 }
 
 // changeEvent is an event as it came, read once for all watchers.
@@ -138,6 +139,7 @@ func (fs *feeds) join(ctx context.Context, s *Service, coll *collection, w *Stre
 	}
 	f.mu.Lock()
 	f.watchers[w] = struct{}{}
+	w.began = f.at
 	f.mu.Unlock()
 	fs.watchers++
 	if fs.sessions == nil {
@@ -155,6 +157,15 @@ func (fs *feeds) join(ctx context.Context, s *Service, coll *collection, w *Stre
 	if f.err != nil {
 		fs.leave(w)
 		return nil, f.err
+	}
+	if w.began == "" { // the first watcher waited for the stream to open
+		f.mu.Lock()
+		w.mu.Lock()
+		if len(w.queue) == 0 {
+			w.began = f.at
+		}
+		w.mu.Unlock()
+		f.mu.Unlock()
 	}
 	return f, nil
 }
@@ -222,6 +233,9 @@ func (f *feed) run(ctx context.Context) {
 		f.s.feeds.drop(f)
 		return
 	}
+	f.mu.Lock()
+	f.at = tokenText(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: cs.ResumeToken()})
+	f.mu.Unlock()
 	close(f.ready)
 	pause := 50 * time.Millisecond
 	for {
@@ -288,6 +302,7 @@ func (fs *feeds) drop(f *feed) {
 func (f *feed) deliver(e *changeEvent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.at = e.token
 	for w := range f.watchers {
 		w.offer(e)
 	}

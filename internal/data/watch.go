@@ -29,6 +29,8 @@ type Stream struct {
 	err    error // ends the stream after what is queued
 	signal chan struct{}
 
+	began string // text of the token before the first event, "" when unknown
+
 	// The rest belongs to the goroutine that calls Next.
 	caller  caller.Caller
 	access  *rule.Access // nil for the system
@@ -65,7 +67,7 @@ func (s *Service) Watch(ctx context.Context, c caller.Caller, service string, ar
 	}
 	if lastEventID != "" {
 		// The shared stream is joined first, so that between the two nothing is lost.
-		w.passed = lastEventID
+		w.passed, w.began = lastEventID, lastEventID
 		if w.private, err = r.coll.upstream(context.WithoutCancel(ctx), tokenOf(lastEventID), true); err != nil {
 			w.Close()
 			if historyLost(err) {
@@ -76,6 +78,10 @@ func (s *Service) Watch(ctx context.Context, c caller.Caller, service string, ar
 	}
 	return w, nil
 }
+
+// Begin is the id to resume after when the stream breaks before its first event;
+// "" when it is not known.
+func (w *Stream) Begin() string { return w.began }
 
 // maxEventID bounds the Last-Event-ID that is tried.
 const maxEventID = 4096

@@ -255,6 +255,24 @@ func TestNativeWatch(t *testing.T) {
 	if _, data := nextEvent(t, open(user["access_token"], id)); !strings.Contains(data, "while away") {
 		t.Errorf("after resuming: %s", data)
 	}
+	// A stream that breaks before its first event resumes after its beginning.
+	quiet := open(user["access_token"], "")
+	lines := bufio.NewReader(quiet.Body)
+	var began string
+	for began == "" {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, ok := strings.CutPrefix(line, "id: "); ok {
+			began = strings.TrimSpace(v)
+		}
+	}
+	quiet.Body.Close()
+	insert("unseen")
+	if _, data := nextEvent(t, open(user["access_token"], began)); !strings.Contains(data, "unseen") {
+		t.Errorf("after resuming from the beginning: %s", data)
+	}
 	// A session that ends takes its streams along.
 	res = open(user["access_token"], "")
 	n.send("DELETE", apiPath+"/auth/session", user["refresh_token"], "")

@@ -114,6 +114,10 @@ type Data interface {
 
 // Stream is an open watch.
 type Stream interface {
+	// Begin is the id to resume after when the stream breaks before its first
+	// event; "" when it is not known.
+	Begin() string
+
 	// Next waits for an event until ctx is done, which leaves the stream
 	// usable. A *fault.Error ends the stream with an error event; io.EOF ends
 	// it silently.

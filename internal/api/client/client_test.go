@@ -34,6 +34,7 @@ type world struct {
 	events   []string
 	alive    error
 	lastID   string
+	begin    string
 	loginErr error
 }
 
@@ -120,6 +121,8 @@ func (s *stream) Next(ctx context.Context) (string, bson.Raw, error) {
 }
 
 func (s *stream) Close() {}
+
+func (s *stream) Begin() string { return s.w.begin }
 
 // goodToken is a token of the world's domain; only its claims are real.
 var goodToken = "h." + base64.RawURLEncoding.EncodeToString([]byte(`{"baas_domain_id":"5f0000000000000000000001"}`)) + ".s"
@@ -364,6 +367,21 @@ func TestWatch(t *testing.T) {
 			}
 		})
 	}
+	t.Run("Begin", func(t *testing.T) {
+		w := newWorld()
+		w.begin, w.events = "id-7", []string{"EOF"}
+		request := base64.RawURLEncoding.EncodeToString([]byte(`{"name":"watch","arguments":[{}],"service":"s"}`))
+		srv := httptest.NewServer(client.New(client.Config{Apps: w}))
+		defer srv.Close()
+		res, err := http.Get(srv.URL + call + "?baas_request=" + request + "&baas_at=" + goodToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if text, _ := io.ReadAll(res.Body); string(text) != ": watching\nid: id-7\n\n" {
+			t.Errorf("got %q", text)
+		}
+	})
 	t.Run("Shutdown", func(t *testing.T) {
 		w, stop := newWorld(), make(chan struct{})
 		srv := httptest.NewServer(client.New(client.Config{Apps: w, Shutdown: stop}))

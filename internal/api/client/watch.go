@@ -98,7 +98,13 @@ func (c *call) stream(ctx context.Context, stream Stream) error {
 		heartbeat = h
 	}
 	// The headers go out at once: tests and clients wait for them.
-	frame.WriteString(": watching\n\n")
+	frame.WriteString(": watching\n")
+	if id := stream.Begin(); id != "" {
+		// An id alone is no event; a client that remembers it can resume a
+		// stream that breaks before its first event.
+		frame.WriteString("id: " + id + "\n")
+	}
+	frame.WriteByte('\n')
 	if !send() {
 		return nil
 	}
