@@ -242,6 +242,9 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 	problems = append(problems, found...)
 	in.functions, found = srv.functions.Deploy(ctx, a, functionBackend{in})
 	problems = append(problems, found...)
+	if old := s.current.Load(); old != nil {
+		problems = append(problems, in.functions.Broken(old.functions)...)
+	}
 	defer func() {
 		if err != nil {
 			in.close(context.WithoutCancel(ctx))
@@ -337,7 +340,7 @@ func (srv *Server) reload(ctx context.Context, s *served) {
 			for _, p := range bad.Problems {
 				srv.log.Error(p.String(), "app", s.id)
 			}
-			err = fmt.Errorf("%d problems", len(bad.Problems))
+			err = errors.New("the lines above say what is wrong with it")
 		}
 		srv.log.Error("the changed app is not served, the version before it is", "app", s.id, "folder", s.dir, "error", err)
 		return

@@ -9,6 +9,7 @@ import (
 
 	"regent/internal/api/client"
 	"regent/internal/auth"
+	"regent/internal/fault"
 )
 
 // hostingPath is where each app's static files are when several are served;
@@ -27,6 +28,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /groups/{group}/apps/{app}/logs", s.logEntry)
 	mux.HandleFunc(hostingPath+"{app}/", s.hostedByPath)
 	mux.HandleFunc("/app/{app}/endpoint/{route...}", s.serveEndpoint)
+	for path, feature := range notServed {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.client.Fail(w, r, fault.NotServed(feature)) })
+	}
 	mux.HandleFunc("/", s.hosted)
 	s.mountPages(mux)
 	callback := s.callback()
@@ -44,6 +48,12 @@ func (s *Server) routes() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// notServed lists the original's other interfaces, which are not built here.
+var notServed = map[string]string{
+	"/api/admin/": "the Admin API (the commands of regent do its work)",
+	"/app/{app}/endpoint/data/v1/action/{action}": "the Data API",
 }
 
 // ready answers 200 when requests can be served: the database answers.

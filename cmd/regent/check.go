@@ -20,7 +20,7 @@ func checkCommand() *cobra.Command {
 file, line, JSON path, what is wrong and what is allowed. Warnings name what is
 refused when it is used, while everything else serves. The exit code is 1 when
 there are errors; with --strict also when there are warnings.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: words(1, -1),
 		RunE: func(c *cobra.Command, dirs []string) error {
 			failed := false
 			for _, dir := range dirs {

@@ -15,7 +15,7 @@ func initCommand() *cobra.Command {
 		Use:   "init DIR",
 		Short: "Write a small app to start from",
 		Long:  `Write a small app directory that passes "regent check" and can be served at once.`,
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := args[0]
 			if name == "" {

@@ -48,15 +48,11 @@ func operatorCommand(command operator.Command, word string) *cobra.Command {
 	var o operatorFlags
 	flags := map[string]*string{}
 	bools := map[string]*bool{}
-	args := cobra.RangeArgs(command.MinArgs, command.MaxArgs)
-	if command.MaxArgs < 0 {
-		args = cobra.MinimumNArgs(command.MinArgs)
-	}
 	c := &cobra.Command{
 		Use:   strings.TrimSpace(word + " " + command.Use),
 		Short: command.Short,
 		Long:  strings.TrimSpace(command.Short + "\n\n" + command.Long),
-		Args:  args,
+		Args:  words(command.MinArgs, command.MaxArgs),
 		RunE: func(c *cobra.Command, args []string) error {
 			values := map[string]string{}
 			for name, v := range flags {
@@ -83,7 +79,7 @@ func operatorCommand(command operator.Command, word string) *cobra.Command {
 			flags[fl.Name] = f.String(fl.Name, fl.Default, fl.Help)
 		}
 	}
-	return withEnvironment(c)
+	return withEnvironment(c, "data", "mongodb", "master-key", "app", "password")
 }
 
 // run executes a command on the running server, or in this process.

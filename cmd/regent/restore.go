@@ -17,7 +17,7 @@ func restoreCommand() *cobra.Command {
 		Long: `Copy a backup made by "regent docdb backup" into a data folder that has no
 database yet. Copy the old folder's master.key there, too: sessions and secrets
 are encrypted under it.`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := regent.RestoreDocDB(args[0], data); err != nil {
 				return err

@@ -38,7 +38,7 @@ func serveCommand() *cobra.Command {
 		Long: `Serve one or more app directories, each an exported Realm app. A change to a
 file is checked and swapped in while serving; a broken change keeps the old
 version and says why.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: words(1, -1),
 		RunE: func(c *cobra.Command, dirs []string) error {
 			o.Dirs = dirs
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())

@@ -116,6 +116,11 @@ func New(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
+// NotServed says that a part of the original is not built here, by its name.
+func NotServed(feature string) *Error {
+	return New(None, "%s is not served by this version of Regent", feature).WithStatus(501)
+}
+
 // WithStatus returns a copy of e with another HTTP status.
 func (e *Error) WithStatus(status int) *Error {
 	c := *e

@@ -159,6 +159,14 @@ func TestReload(t *testing.T) {
 	}
 	write("functions/f.js", `exports = () => 2;`)
 	eventually("the change", func() bool { return call() == `{"$numberInt":"2"}` })
+	write("functions/f.js", `exports = () => {`)
+	eventually("the complaint", func() bool {
+		return strings.Contains(s.Log(), "functions/f.js: error: the function served before this change")
+	})
+	if got := call(); got != `{"$numberInt":"2"}` {
+		t.Errorf("after a change that does not parse: %s", got)
+	}
+	write("functions/f.js", `exports = () => 2;`)
 	write("auth/providers.json", `{"anon-user":`)
 	eventually("the complaint", func() bool { return strings.Contains(s.Log(), "auth/providers.json:1") })
 	if got := call(); got != `{"$numberInt":"2"}` {

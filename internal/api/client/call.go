@@ -231,6 +231,11 @@ func tooLarge(most int64) error {
 }
 
 func (c *call) noSuchRoute() error {
+	if below, ok := strings.CutPrefix(c.r.URL.Path, Prefix+"/app/"); ok {
+		if _, path, _ := strings.Cut(below, "/"); notServed[path] != "" {
+			return fault.NotServed(notServed[path])
+		}
+	}
 	return fault.New(fault.None, "%s %s is not part of the client API", c.r.Method, c.r.URL.Path).WithStatus(http.StatusNotFound)
 }
 

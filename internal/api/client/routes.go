@@ -51,3 +51,10 @@ var routes = []route{
 	{"push register", "PUT", "/app/{app}/push/providers/{service}/registration", accessToken, (*call).pushRegister},
 	{"push deregister", "DELETE", "/app/{app}/push/providers/{service}/registration", accessToken, (*call).pushDeregister},
 }
+
+// notServed names what shares the prefix in the original and is not built here,
+// by the path below an app.
+var notServed = map[string]string{
+	"graphql":    "GraphQL",
+	"realm-sync": "Device Sync",
+}
