@@ -32,11 +32,15 @@ type Scan struct {
 	in    bool
 	seen  map[store.RecordID]struct{}
 	key   []byte
-	buf   []byte
 	id    store.RecordID
 	steps int
 	lower []byte
 	upper []byte
+
+	// what index entries point to
+	fetched int
+	first   []byte
+	docs    store.Iter
 }
 
 // Open starts to walk a plan over a view of the collection.
@@ -75,6 +79,12 @@ func (s *Scan) Close() error {
 		}
 		s.it = nil
 	}
+	if s.docs != nil {
+		if e := s.docs.Close(); err == nil {
+			err = e
+		}
+		s.docs = nil
+	}
 	s.plans, s.plan = nil, nil
 	return err
 }
@@ -97,22 +107,58 @@ func (s *Scan) Next(ctx context.Context) (bson.Raw, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.key = s.c.RecordKey(s.key[:0], id)
-		v, done, err := s.view.Get(s.key)
+		doc, err := s.fetch(id)
 		if err == store.ErrNotFound {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		s.buf = append(s.buf[:0], v...)
-		if err := done.Close(); err != nil {
-			return nil, err
-		}
 		s.Stats.Docs++
 		s.id = id
-		return bson.Raw(s.buf), nil
+		return doc, nil
 	}
+}
+
+// fetch reads the document that an index entry points to. A single document costs a point read; from the second one on there is an
+// iterator, for which the next document, or one not far from it, is a step and not a search.
+func (s *Scan) fetch(id store.RecordID) (bson.Raw, error) {
+	s.key = s.c.RecordKey(s.key[:0], id)
+	if s.fetched++; s.fetched == 1 {
+		v, done, err := s.view.Get(s.key)
+		if err != nil {
+			return nil, err
+		}
+		s.first = append(s.first[:0], v...)
+		return bson.Raw(s.first), done.Close()
+	}
+	var ok bool
+	switch {
+	case s.docs == nil:
+		s.lower, s.upper = s.c.Bounds()
+		it, err := s.view.Iter(s.lower, s.upper)
+		if err != nil {
+			return nil, err
+		}
+		s.docs = it
+		ok = it.SeekGE(s.key)
+	case id == s.id+1 && s.docs.Valid():
+		if ok = s.docs.Next(); ok && !bytes.Equal(s.docs.Key(), s.key) {
+			ok = s.docs.SeekGE(s.key)
+		}
+	default:
+		ok = s.docs.SeekGE(s.key)
+	}
+	if !ok {
+		if err := s.docs.Error(); err != nil {
+			return nil, err
+		}
+		return nil, store.ErrNotFound
+	}
+	if !bytes.Equal(s.docs.Key(), s.key) {
+		return nil, store.ErrNotFound
+	}
+	return bson.Raw(s.docs.Value()), nil
 }
 
 func (s *Scan) nextRecord() (bson.Raw, error) {

@@ -16,7 +16,7 @@ import (
 
 // Options are the settings of Open. Zero values mean the defaults.
 type Options struct {
-	// CacheBytes bounds the cache of blocks; default 128 MiB. It grows as it is used.
+	// CacheBytes bounds the cache of blocks; default DefaultCacheBytes. It grows as it is used.
 	CacheBytes int64
 	// OplogBytes and OplogAge bound the history that change streams can resume from; default 1 GiB and 7 days. The older part
 	// goes when either bound is passed.
@@ -34,7 +34,7 @@ type Options struct {
 
 func (o *Options) defaults() {
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 128 << 20
+		o.CacheBytes = DefaultCacheBytes()
 	}
 	if o.OplogBytes == 0 {
 		o.OplogBytes = 1 << 30
@@ -55,6 +55,10 @@ func (o *Options) defaults() {
 		o.Log = func(string, ...any) {}
 	}
 }
+
+// blockSize is the size of a data block before compression. Most of a scan's time goes into moving from block to block: with 32 KB
+// it is three times as fast as with 4 KB, and a point read from the cache costs the same.
+const blockSize = 32 << 10
 
 // Store is an open folder.
 type Store struct {
@@ -113,30 +117,8 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 }
 
 func (s *Store) open() error {
-	po := &pebble.Options{
-		Cache:                       s.cache,
-		Lock:                        s.lock,
-		FS:                          s.opts.FS,
-		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                32 << 20,
-		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       24,
-		LBaseMaxBytes:               64 << 20,
-		MaxOpenFiles:                2000,
-		Logger:                      logger{s.opts.Log},
-		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
-	}
-	// Upper levels hold what is hot and soon rewritten; the cache holds decompressed blocks.
-	comp := pebble.DBCompressionFastest
-	for i := 0; i < len(comp.Levels)-2; i++ {
-		comp.Levels[i] = pebble.DBCompressionNone.Levels[i]
-	}
-	po.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return comp })
-	for i := range po.Levels {
-		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		po.Levels[i].FilterType = pebble.TableFilter
-	}
+	po := EngineOptions(s.cache)
+	po.Lock, po.FS, po.Logger = s.lock, s.opts.FS, logger{s.opts.Log}
 	db, err := pebble.Open(s.dir, po)
 	if err != nil {
 		return err
@@ -149,6 +131,34 @@ func (s *Store) open() error {
 		return err
 	}
 	return s.recover()
+}
+
+// EngineOptions are the options under which the store runs Pebble, but for the folder's.
+func EngineOptions(cache *pebble.Cache) *pebble.Options {
+	po := &pebble.Options{
+		Cache:                       cache,
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                32 << 20,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               64 << 20,
+		MaxOpenFiles:                2000,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Logger:                      logger{func(string, ...any) {}},
+	}
+	// Upper levels hold what is hot and soon rewritten; the cache holds decompressed blocks.
+	comp := pebble.DBCompressionFastest
+	for i := 0; i < len(comp.Levels)-2; i++ {
+		comp.Levels[i] = pebble.DBCompressionNone.Levels[i]
+	}
+	po.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return comp })
+	for i := range po.Levels {
+		po.Levels[i].BlockSize = blockSize
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		po.Levels[i].FilterType = pebble.TableFilter
+	}
+	return po
 }
 
 // checkVersion writes the format version into a new folder and compares it in an old one.

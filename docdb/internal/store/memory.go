@@ -1,0 +1,40 @@
+package store
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// The bounds of DefaultCacheBytes, and the part of the memory that it is.
+const (
+	minCache  = 64 << 20
+	maxCache  = 512 << 20
+	cachePart = 16
+)
+
+// DefaultCacheBytes is the default size of the block cache: a sixteenth of the memory that this process may use.
+func DefaultCacheBytes() int64 {
+	info, _ := os.ReadFile("/proc/meminfo")
+	limit, _ := os.ReadFile("/sys/fs/cgroup/memory.max")
+	return cacheBytes(string(info), string(limit))
+}
+
+// cacheBytes takes the texts of /proc/meminfo and of a control group's memory.max; either may be empty.
+func cacheBytes(info, limit string) int64 {
+	memory := int64(0)
+	for l := range strings.Lines(info) {
+		if f := strings.Fields(l); len(f) > 1 && f[0] == "MemTotal:" {
+			kb, _ := strconv.ParseInt(f[1], 10, 64)
+			memory = kb << 10
+		}
+	}
+	// Without a limit the file says "max".
+	if n, err := strconv.ParseInt(strings.TrimSpace(limit), 10, 64); err == nil && (memory == 0 || n < memory) {
+		memory = n
+	}
+	if memory == 0 {
+		return 2 * minCache
+	}
+	return min(max(memory/cachePart, minCache), maxCache)
+}
