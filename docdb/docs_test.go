@@ -54,7 +54,7 @@ func commandTable() string {
 	list := command.Commands()
 	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	for _, c := range list {
-		if c.Help == "not supported" {
+		if c.Refused {
 			refused = append(refused, "`"+c.Name+"`")
 			continue
 		}

@@ -220,11 +220,6 @@ func top(c *call) error {
 	return nil
 }
 
-// notSupported refuses a command that exists elsewhere.
-func notSupported(c *call) error {
-	return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support the command '%s'", c.name)
-}
-
 // paramArgs lets getParameter name parameters.
 func paramArgs() []Arg {
 	list := []Arg{opt("showDetails", flag), opt("allParameters", flag)}

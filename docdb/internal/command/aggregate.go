@@ -51,7 +51,7 @@ func aggregate(c *call) error {
 			return c.openChangeStream(ns, name, e.Value(), stages[1:], batch)
 		}
 	}
-	src, on, atTime, err := c.openPipeline(ctx, name, stages, pipelineOptions{collation: c.doc("collation"), hint: c.arg("hint"), let: c.doc("let"), disk: c.on("allowDiskUse", true)})
+	src, on, atTime, err := c.openPipeline(ctx, name, stages, pipelineOptions{collation: c.doc("collation"), hint: c.arg("hint"), let: c.doc("let"), disk: c.on("allowDiskUse", true), unchecked: c.on("bypassDocumentValidation", false)})
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func aggregate(c *call) error {
 			if _, err := src.Next(ctx); err == io.EOF {
 				break
 			} else if err != nil {
-				return err
+				return during("PlanExecutor error during aggregation", err)
 			}
 		}
 		if c.sync() {
@@ -72,7 +72,7 @@ func aggregate(c *call) error {
 		return c.emptyCursor(ns)
 	}
 	c.e.ops.query.Add(1)
-	return c.openCursor(ctx, &cursor{ns: ns, coll: name, src: src, on: on, limit: -1, atTime: atTime}, batch, false)
+	return during("PlanExecutor error during aggregation", c.openCursor(ctx, &cursor{ns: ns, coll: name, src: src, on: on, limit: -1, atTime: atTime}, batch, false))
 }
 
 // pipelineOptions surround a pipeline.
@@ -81,6 +81,8 @@ type pipelineOptions struct {
 	hint      bson.RawValue
 	let       bson.Raw
 	disk      bool
+	// unchecked is bypassDocumentValidation.
+	unchecked bool
 }
 
 // pipelineStream is a running pipeline.
@@ -140,7 +142,7 @@ func (c *call) openPipeline(ctx context.Context, name string, stages []bson.Raw,
 	}
 	env := d.stageEnv(q, base.Collection)
 	env.AllowDiskUse = o.disk
-	env.Collections = &foreign{c: d, q: q}
+	env.Collections = &foreign{c: d, q: q, unchecked: o.unchecked}
 	if coll != nil {
 		env.Match.Text = q.textCompiler(coll)
 	}

@@ -15,17 +15,18 @@ import (
 type kind uint8
 
 const (
-	anyValue     kind = iota
-	object            // a document
-	array             // an array
-	textValue         // a string
-	boolean           // a boolean
-	flag              // a boolean or a number ("safe bool")
-	integer           // a whole number of any numeric type
-	objectOrText      // a hint
-	objectOrList      // an update, a pipeline
-	documents         // an array, or a document sequence beside the body
-	numeric           // any number
+	anyValue    kind = iota
+	object           // a document
+	array            // an array
+	textValue        // a string
+	boolean          // a boolean
+	flag             // a boolean or a number ("safe bool")
+	integer          // a whole number of any numeric type
+	hintValue        // the name or the key pattern of an index
+	updateValue      // an update: a document or a pipeline
+	documents        // an array, or a document sequence beside the body
+	numeric          // any number
+	uuid             // a UUID
 )
 
 func (k kind) expected() string {
@@ -39,13 +40,13 @@ func (k kind) expected() string {
 	case boolean:
 		return "bool"
 	case flag:
-		return "bool', 'long', 'int', 'decimal', 'double"
+		return "bool, long, int, decimal, double"
 	case integer, numeric:
-		return "long', 'int', 'decimal', 'double"
-	case objectOrText:
-		return "string', 'object"
-	case objectOrList:
-		return "object', 'array"
+		return "long, int, decimal, double"
+	case hintValue:
+		return "string, object"
+	case uuid:
+		return "binData"
 	}
 	return "any"
 }
@@ -64,9 +65,9 @@ func (k kind) accepts(v bson.RawValue) bool {
 		return v.Type == bson.TypeBoolean || value.IsNumber(v)
 	case integer, numeric:
 		return value.IsNumber(v)
-	case objectOrText:
+	case hintValue:
 		return v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeString
-	case objectOrList:
+	case updateValue:
 		return v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray
 	}
 	return true
@@ -98,7 +99,7 @@ func (c *call) parse(body bson.Raw) error {
 		}
 		if i := c.cmd.find(key); i >= 0 {
 			if seen&(1<<i) != 0 {
-				return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", c.cmd.Name, key)
+				return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", c.cmd.parsedAs(), key)
 			}
 			seen |= 1 << i
 			a := &c.cmd.Args[i]
@@ -106,7 +107,7 @@ func (c *call) parse(body bson.Raw) error {
 				continue
 			}
 			if !a.Kind.accepts(v) {
-				return wrongType(c.cmd.Name+"."+key, v, a.Kind)
+				return wrongType(c.cmd.parsedAs()+"."+key, v, a.Kind)
 			}
 			c.args[i] = v
 			continue
@@ -142,7 +143,25 @@ func (c *call) parse(body bson.Raw) error {
 	return nil
 }
 
+// parsedAs is the name before the dot in errors about an argument.
+func (cmd *Command) parsedAs() string {
+	if cmd.Name == "find" {
+		return "FindCommandRequest"
+	}
+	return cmd.Name
+}
+
+// wrongType is the error about a value that is no k; a hint and an update have errors of their own.
 func wrongType(field string, v bson.RawValue, k kind) error {
+	switch k {
+	case hintValue:
+		return mongoerr.New(mongoerr.FailedToParse, "Hint must be a string or an object")
+	case updateValue:
+		return mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
+	case flag, integer, numeric:
+		// The quotation mark inside the bracket is MongoDB's own.
+		return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s' is the wrong type '%s', expected types '[%s']", field, value.TypeName(v.Type), k.expected())
+	}
 	return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s' is the wrong type '%s', expected type '%s'", field, value.TypeName(v.Type), k.expected())
 }
 
@@ -150,7 +169,7 @@ func wrongType(field string, v bson.RawValue, k kind) error {
 func (c *call) generic(key string, v bson.RawValue) error {
 	want := func(k kind) error {
 		if !k.accepts(v) {
-			return wrongType(c.cmd.Name+"."+key, v, k)
+			return wrongType(c.cmd.parsedAs()+"."+key, v, k)
 		}
 		return nil
 	}
@@ -159,7 +178,7 @@ func (c *call) generic(key string, v bson.RawValue) error {
 		if v.Type != bson.TypeString {
 			return wrongType(c.cmd.Name+".$db", v, textValue)
 		}
-		c.db = v.StringValue()
+		c.db, c.hasDB = v.StringValue(), true
 	case "lsid":
 		if err := want(object); err != nil {
 			return err
@@ -228,7 +247,18 @@ func (c *call) generic(key string, v bson.RawValue) error {
 		"databaseVersion", "shardVersion", "clientOperationKey", "expectPrefix", "helloOk", "backpressure", "$replData", "$oplogQueryData":
 		// Nothing depends on these on a single node.
 	default:
-		return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", c.cmd.Name, key)
+		return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", c.cmd.parsedAs(), key)
+	}
+	return nil
+}
+
+// checkConcerns refuses concerns that say nothing to the command.
+func (c *call) checkConcerns() error {
+	if c.hasWriteConcern && !c.cmd.Write && c.cmd.Name != "aggregate" && c.cmd.Name != "explain" {
+		return mongoerr.New(mongoerr.InvalidOptions, "Command does not support writeConcern")
+	}
+	if c.readLevel != "" && c.readLevel != "local" && !c.cmd.Reads && !c.startTxn {
+		return mongoerr.New(mongoerr.InvalidOptions, "read concern not supported")
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type call struct {
 	name   string
 	target bson.RawValue
 	db     string
+	hasDB  bool
 	args   [maxArgs]bson.RawValue
 	seq    *wire.Sequence
 
@@ -147,10 +148,16 @@ func (c *call) run() (err error) {
 		}
 		c.db = c.req.DB
 	}
+	if cmd.Refused {
+		return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support the command '%s'", c.name)
+	}
 	if err := c.parse(body); err != nil {
 		return err
 	}
-	if c.db == "" {
+	if err := c.checkConcerns(); err != nil {
+		return err
+	}
+	if c.db == "" && !c.hasDB {
 		return mongoerr.New(40571, "OP_MSG requests require a $db argument")
 	}
 	if err := validDB(c.db); err != nil {
@@ -247,6 +254,18 @@ func (c *call) translate(err error) error {
 	}
 	c.e.opts.Log("docdb: command %q: %v", c.name, err)
 	return mongoerr.New(mongoerr.InternalError, "%v", err)
+}
+
+// during puts in front of an error's message what was being done, where MongoDB does.
+func during(what string, err error) error {
+	if k := keyError(err); k != nil {
+		err = k
+	}
+	var m *mongoerr.Error
+	if err != nil && errors.As(err, &m) {
+		return m.Prefix(what + " :: caused by :: ")
+	}
+	return err
 }
 
 func (c *call) appendError(err error) {

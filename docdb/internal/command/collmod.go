@@ -61,8 +61,8 @@ func collMod(c *call) error {
 		}
 	}
 	if im := c.doc("changeStreamPreAndPostImages"); im != nil {
-		if value.Lookup(im, "enabled").Type != bson.TypeBoolean {
-			return mongoerr.New(40414, "BSON field 'collMod.changeStreamPreAndPostImages.enabled' is missing but a required field")
+		if err := c.checkImages(im); err != nil {
+			return err
 		}
 		set("changeStreamPreAndPostImages", im)
 	}
@@ -125,6 +125,9 @@ func modifyIndex(d *store.Def, in bson.Raw, specs map[string]bson.Raw) (bson.D, 
 		v := it.Value()
 		switch k := it.Key(); k {
 		case "name":
+			if ix != nil {
+				return nil, mongoerr.New(mongoerr.InvalidOptions, "Cannot specify both key pattern and name.")
+			}
 			s, ok := v.StringValueOK()
 			if !ok {
 				return nil, wrongType("collMod.index.name", v, textValue)
@@ -133,6 +136,9 @@ func modifyIndex(d *store.Def, in bson.Raw, specs map[string]bson.Raw) (bson.D, 
 				return nil, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", s, d.Namespace())
 			}
 		case "keyPattern":
+			if ix != nil {
+				return nil, mongoerr.New(mongoerr.InvalidOptions, "Cannot specify both key pattern and name.")
+			}
 			if v.Type != bson.TypeEmbeddedDocument {
 				return nil, wrongType("collMod.index.keyPattern", v, object)
 			}
@@ -144,7 +150,12 @@ func modifyIndex(d *store.Def, in bson.Raw, specs map[string]bson.Raw) (bson.D, 
 			if ix == nil {
 				return nil, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", bson.Raw(v.Value), d.Namespace())
 			}
-		case "expireAfterSeconds", "hidden", "unique", "prepareUnique":
+		case "hidden", "unique", "prepareUnique":
+			if !flag.accepts(v) {
+				return nil, wrongType("collMod.index."+k, v, flag)
+			}
+			changes[k] = v
+		case "expireAfterSeconds":
 			changes[k] = v
 		default:
 			return nil, mongoerr.New(40415, "BSON field 'collMod.index.%s' is an unknown field.", k)

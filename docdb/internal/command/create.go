@@ -26,6 +26,24 @@ func create(c *call) error {
 			return mongoerr.New(mongoerr.InvalidOptions, "docdb does not support collections with '%s'", a)
 		}
 	}
+	for _, a := range []string{"storageEngine", "indexOptionDefaults"} {
+		if len(c.doc(a)) > 5 {
+			return mongoerr.New(mongoerr.InvalidOptions, "docdb has no storage options: '%s' must be empty", a)
+		}
+	}
+	for _, a := range []string{"flags", "temp"} {
+		if c.on(a, false) {
+			return mongoerr.New(mongoerr.InvalidOptions, "docdb does not support '%s'", a)
+		}
+	}
+	if !c.on("autoIndexId", true) {
+		return mongoerr.New(mongoerr.InvalidOptions, "every collection has an index on _id: 'autoIndexId' cannot be false")
+	}
+	if d := c.doc("idIndex"); d != nil {
+		if k, _ := value.Lookup(d, "key").DocumentOK(); !sameKey(k, idKey) {
+			return mongoerr.New(mongoerr.BadValue, "The field 'key' for an _id index must be {_id: 1}, but got %s", value.ShowDoc(k))
+		}
+	}
 	if c.arg("expireAfterSeconds").Type != 0 {
 		return mongoerr.New(mongoerr.InvalidOptions, "'expireAfterSeconds' is only supported on time-series collections and clustered collections")
 	}
@@ -41,8 +59,11 @@ func create(c *call) error {
 			options = append(options, bson.E{Key: "collation", Value: full})
 		}
 	}
-	viewOn := c.str("viewOn")
-	if viewOn != "" {
+	if c.arg("viewOn").Type != 0 {
+		viewOn := c.str("viewOn")
+		if viewOn == "" {
+			return mongoerr.New(mongoerr.BadValue, "'viewOn' cannot be empty")
+		}
 		return c.createView(name, viewOn, options)
 	}
 	if c.arg("pipeline").Type != 0 {
@@ -59,13 +80,21 @@ func create(c *call) error {
 	}
 	options = append(options, v...)
 	if d := c.doc("changeStreamPreAndPostImages"); d != nil {
-		if value.Lookup(d, "enabled").Type != bson.TypeBoolean {
-			return mongoerr.New(40414, "BSON field 'create.changeStreamPreAndPostImages.enabled' is missing but a required field")
+		if err := c.checkImages(d); err != nil {
+			return err
 		}
 		options = append(options, bson.E{Key: "changeStreamPreAndPostImages", Value: d})
 	}
 	return c.createAs(store.NewCollection{DB: c.db, Name: name, ID: idIndex(collation)}, options)
 }
+
+// checkImages checks the argument changeStreamPreAndPostImages.
+func (c *call) checkImages(d bson.Raw) error {
+	var args [1]bson.RawValue
+	return parseStatement(c.cmd.Name+".changeStreamPreAndPostImages", []Arg{{Name: "enabled", Kind: boolean, Required: true}}, d, args[:])
+}
+
+var idKey = value.DocOf(value.Field{Name: "_id", Value: value.Int32(1)})
 
 func (c *call) createAs(n store.NewCollection, options bson.D) error {
 	raw, err := bson.Marshal(options)
@@ -180,7 +209,7 @@ func validatorOptions(c *call, validator, level, action bson.RawValue) (bson.D, 
 		switch s := level.StringValue(); s {
 		case "off", "strict", "moderate":
 		default:
-			return nil, mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'validationLevel' is not a valid value.", s)
+			return nil, mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field '%s.validationLevel' is not a valid value.", s, c.cmd.Name)
 		}
 		out = append(out, bson.E{Key: "validationLevel", Value: level})
 	}
@@ -188,7 +217,7 @@ func validatorOptions(c *call, validator, level, action bson.RawValue) (bson.D, 
 		switch s := action.StringValue(); s {
 		case "error", "warn":
 		default:
-			return nil, mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'validationAction' is not a valid value.", s)
+			return nil, mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field '%s.validationAction' is not a valid value.", s, c.cmd.Name)
 		}
 		out = append(out, bson.E{Key: "validationAction", Value: action})
 	}
@@ -220,7 +249,9 @@ func drop(c *call) error {
 	if err := c.e.st.Drop(coll); err != nil && !errors.Is(err, store.ErrCollectionGone) {
 		return err
 	}
-	c.int32("nIndexesWas", n)
+	if !coll.Def().View {
+		c.int32("nIndexesWas", n)
+	}
 	c.string("ns", c.db+"."+name)
 	return nil
 }
@@ -269,6 +300,9 @@ func renameCollection(c *call) error {
 	}
 	if err := creatable(toDB, to); err != nil {
 		return err
+	}
+	if c.on("stayTemp", false) {
+		return mongoerr.New(mongoerr.InvalidOptions, "docdb has no temporary collections: 'stayTemp' cannot be true")
 	}
 	coll := c.e.st.Collection(db, name)
 	if coll == nil {

@@ -12,7 +12,7 @@ import (
 
 var deleteStatement = []Arg{
 	{Name: "q", Kind: object, Required: true}, {Name: "limit", Kind: integer, Required: true}, {Name: "collation", Kind: object},
-	{Name: "hint", Kind: objectOrText}, {Name: "sampleId", Kind: anyValue},
+	{Name: "hint", Kind: hintValue}, {Name: "sampleId", Kind: anyValue},
 }
 
 func deleteCommand(c *call) error {
@@ -27,6 +27,9 @@ func deleteCommand(c *call) error {
 	ctx, cancel := c.deadline()
 	defer cancel()
 	ordered := c.on("ordered", true)
+	if err := c.checkStatements("deletes", deleteStatement); err != nil {
+		return err
+	}
 	c.alone = c.sync() && c.statements("deletes") == 1
 	n := 0
 	var errs []writeError
@@ -71,11 +74,11 @@ func deleteCommand(c *call) error {
 func (c *call) deleteOne(ctx context.Context, coll *store.Collection, stmt int32, doc bson.Raw) (int, error) {
 	var args [8]bson.RawValue
 	if err := parseStatement("delete.deletes", deleteStatement, doc, args[:]); err != nil {
-		return 0, err
+		return 0, malformed{err}
 	}
 	limit, ok := value.Integer(args[1])
 	if !ok || limit != 0 && limit != 1 {
-		return 0, mongoerr.New(mongoerr.FailedToParse, "The limit field in delete objects must be 0 or 1. Got %s", args[1])
+		return 0, malformed{mongoerr.New(mongoerr.FailedToParse, "The limit field in delete objects must be 0 or 1. Got %s", value.Show(args[1]))}
 	}
 	if limit == 0 && c.hasTxn && c.txn == nil {
 		return 0, mongoerr.New(mongoerr.InvalidOptions, "Cannot use retryable writes with limit=0")

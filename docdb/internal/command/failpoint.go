@@ -51,7 +51,7 @@ func configureFailPoint(c *call) error {
 			f.skip = int(n)
 		}
 	default:
-		return wrongType("configureFailPoint.mode", m, objectOrText)
+		return mongoerr.New(mongoerr.TypeMismatch, "'mode' must be a string or an object, but got %s", value.TypeName(m.Type))
 	}
 	if f != nil {
 		d := c.doc("data")

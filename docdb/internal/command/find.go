@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/plan"
+	"regent/docdb/internal/sortkey"
 	"regent/docdb/internal/stage"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/text"
@@ -79,6 +81,9 @@ func find(c *call) error {
 		return mongoerr.New(mongoerr.FailedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
 	}
 	if tailable {
+		if single {
+			return mongoerr.New(mongoerr.FailedToParse, "Cannot use tailable option with the 'singleBatch' option")
+		}
 		return c.findTailable(ctx, ns, coll, q, proj, skip, limit, batch, awaits)
 	}
 	if coll == nil {
@@ -232,6 +237,7 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 	}
 	var err error
 	opts := matchOptions(q.strings(), q.scope, q.exprOpts)
+	opts.Text = noText
 	if coll != nil {
 		opts.Text = q.textCompiler(coll)
 	}
@@ -273,37 +279,19 @@ func (q *query) setSort(s bson.Raw) error {
 	if len(s) <= 5 {
 		return nil
 	}
-	n := 0
-	var by []plan.SortField
-	plain := true
-	it := value.Over(s)
-	for it.Next() {
-		n++
-		v := it.Value()
-		if it.Key() == "$natural" {
-			f, ok := value.Float64(v)
-			if !ok || f != 1 && f != -1 {
-				return mongoerr.New(mongoerr.BadValue, "$natural sort must be 1 or -1")
-			}
-			q.natural = int(f)
-			continue
-		}
-		f, ok := value.Float64(v)
-		if !ok {
-			plain = false // $meta; the sort stage checks it
-			continue
-		}
-		by = append(by, plan.SortField{Path: strings.Clone(it.Key()), Desc: f < 0})
+	by, err := sortkey.Compile(s, sortkey.Options{Collation: q.strings()})
+	if err != nil {
+		return err
 	}
-	if q.natural != 0 {
-		if n > 1 {
-			return mongoerr.New(mongoerr.BadValue, "$natural sort cannot be set with other sort keys")
-		}
+	if q.natural = by.Natural; q.natural != 0 {
 		return nil
 	}
 	q.sort = append(bson.Raw(nil), s...)
-	if plain {
-		q.sortBy = by
+	if by.NeedsMeta() {
+		return nil
+	}
+	for _, p := range by.Parts {
+		q.sortBy = append(q.sortBy, plan.SortField{Path: p.Field, Desc: p.Desc})
 	}
 	return nil
 }
@@ -315,7 +303,7 @@ func hinted(d *store.Def, hint bson.RawValue) (ix *store.Index, natural int, err
 		return nil, 0, nil
 	case bson.TypeString:
 		if s := hint.StringValue(); s != "" {
-			if ix := d.Index(s); ix != nil {
+			if ix := d.Index(s); ix != nil && !ix.Hidden {
 				return ix, 0, nil
 			}
 			return nil, 0, mongoerr.New(mongoerr.BadValue, "error processing query: planner returned error: hint provided does not correspond to an existing index")
@@ -333,7 +321,7 @@ func hinted(d *store.Def, hint bson.RawValue) (ix *store.Index, natural int, err
 			return nil, 1, nil
 		}
 		for _, ix := range d.Indexes {
-			if sameKey(ix.Key, hint.Value) {
+			if sameKey(ix.Key, hint.Value) && !ix.Hidden {
 				return ix, 0, nil
 			}
 		}
@@ -390,6 +378,9 @@ func (c *call) makePlan(d *store.Def, q *query, snapshot uint64) (*plan.Plan, er
 			if b != nil && !sameFields(b, ix.Key) {
 				return nil, mongoerr.New(51174, "The index chosen is not compatible with min/max")
 			}
+		}
+		if q.min != nil && q.max != nil && bytes.Compare(plan.KeyOf(ix, q.min), plan.KeyOf(ix, q.max)) >= 0 {
+			return nil, mongoerr.New(51175, "The value provided for min() does not come before the value provided for max()")
 		}
 	}
 	p := plan.Make(r)

@@ -96,7 +96,7 @@ func findAndModify(c *call) error {
 				return answer(u, updateResult{n: 1}, t.doc, t.pos)
 			})
 			if err != nil {
-				return err
+				return during("Plan executor error during findAndModify", err)
 			}
 		}
 		if !found {
@@ -126,7 +126,7 @@ func findAndModify(c *call) error {
 		}
 	}
 	if err != nil {
-		return err
+		return during("Plan executor error during findAndModify", err)
 	}
 	if c.sync() && c.txn == nil && !c.synced {
 		if err := c.e.st.Sync(); err != nil {

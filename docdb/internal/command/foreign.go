@@ -18,6 +18,8 @@ import (
 type foreign struct {
 	c *call
 	q *query
+	// unchecked leaves out the validators of what $out and $merge write to.
+	unchecked bool
 }
 
 // Resolve implements stage.Collections: it follows views down to their collection.
@@ -268,7 +270,7 @@ func (f *foreign) insert(ctx context.Context, coll *store.Collection, docs []bso
 			err = checkStored(doc, "insert")
 		}
 		if err == nil {
-			err = f.c.insertOne(ctx, coll, doc, true, func(*store.Unit) {})
+			err = f.c.insertOne(ctx, coll, doc, !f.unchecked, func(*store.Unit) {})
 		}
 		if err != nil {
 			if k := keyError(err); k != nil {
@@ -294,7 +296,7 @@ func (f *foreign) Update(ctx context.Context, ns stage.Namespace, filter bson.Ra
 	for _, v := range let {
 		q.scope = q.scope.Fix(v.Name, v.Value)
 	}
-	spec := updateSpec{q: q, validate: true}
+	spec := updateSpec{q: q, validate: !f.unchecked}
 	if spec.u, err = f.c.compileUpdate(update, bson.RawValue{}, q, nil); err != nil {
 		return false, err
 	}

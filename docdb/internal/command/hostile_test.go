@@ -171,7 +171,7 @@ func plausible(t *rapid.T, a Arg) any {
 		return bson.D{{Key: "locale", Value: rapid.SampledFrom([]string{"en", "simple", "de", "zz"}).Draw(t, "loc")}, {Key: "strength", Value: rapid.IntRange(1, 3).Draw(t, "str")}}
 	}
 	switch a.Kind {
-	case object, objectOrText, objectOrList:
+	case object, hintValue, updateValue:
 		return someDocument(t, 3)
 	case array, documents:
 		return bson.A{anything(t, 2)}

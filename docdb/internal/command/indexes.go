@@ -9,6 +9,7 @@ import (
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/project"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/value"
 )
@@ -26,6 +27,9 @@ func createIndexes(c *call) error {
 	arr := c.arg("indexes").Array()
 	if value.Count(arr) == 0 {
 		return mongoerr.New(mongoerr.BadValue, "Must specify at least one index to create")
+	}
+	if err := checkQuorum(c.arg("commitQuorum")); err != nil {
+		return err
 	}
 	before := c.e.st.Collection(c.db, name)
 	coll, err := c.ensure(name)
@@ -45,7 +49,7 @@ func createIndexes(c *call) error {
 		if !ok {
 			return mongoerr.New(mongoerr.TypeMismatch, "The elements of the 'indexes' array must be objects, but got %s", value.TypeName(it.Value().Type))
 		}
-		spec, err := c.indexSpec(d, in)
+		spec, err := c.indexSpec(d, in, c.on("ignoreUnknownIndexOptions", false))
 		if err != nil {
 			return err
 		}
@@ -84,8 +88,29 @@ func createIndexes(c *call) error {
 	return nil
 }
 
+// checkQuorum checks commitQuorum: the only member is every quorum that can be met.
+func checkQuorum(v bson.RawValue) error {
+	if v.Type == 0 {
+		return nil
+	}
+	if s, ok := v.StringValueOK(); ok {
+		if s != "majority" && s != "votingMembers" {
+			return mongoerr.New(mongoerr.UnknownReplWriteConcern, "No write concern mode named '%s' found in replica set configuration", s)
+		}
+		return nil
+	}
+	n, ok := value.Integer(v)
+	if !ok {
+		return mongoerr.New(mongoerr.FailedToParse, "commitQuorum has to be a number or a string, but found: %s", value.TypeName(v.Type))
+	}
+	if n < 0 || n > 1 {
+		return mongoerr.New(mongoerr.UnsatisfiableWriteConcern, "Commit quorum cannot be satisfied by a replica set of one member")
+	}
+	return nil
+}
+
 // indexSpec checks an index specification and gives it the form that listIndexes shows: v, key, name, options.
-func (c *call) indexSpec(d *store.Def, in bson.Raw) (bson.Raw, error) {
+func (c *call) indexSpec(d *store.Def, in bson.Raw, lenient bool) (bson.Raw, error) {
 	var key bson.Raw
 	var name string
 	hasName := false
@@ -161,6 +186,9 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw) (bson.Raw, error) {
 			if v.Type != bson.TypeEmbeddedDocument || len(v.Value) <= 5 {
 				return nil, mongoerr.New(mongoerr.FailedToParse, "The 'wildcardProjection' field must be a non-empty object")
 			}
+			if _, err := project.Compile(v.Value, project.Options{}); err != nil {
+				return nil, err
+			}
 			options = append(options, bson.E{Key: k, Value: v})
 		case "weights", "default_language", "language_override", "textIndexVersion":
 			textOptions = append(textOptions, bson.E{Key: k, Value: v})
@@ -172,14 +200,17 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw) (bson.Raw, error) {
 		case "storageEngine", "clustered", "bucketSize", "columnstoreProjection", "dropDups":
 			return nil, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "docdb does not support the index option '%s'", k)
 		default:
-			return nil, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an index specification. Specification: %s", k, in)
+			if lenient {
+				continue
+			}
+			return nil, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an index specification. Specification: %s", k, value.ShowDoc(in))
 		}
 	}
 	if key == nil {
-		return nil, mongoerr.New(mongoerr.FailedToParse, "The 'key' field is a required property of an index specification")
+		return nil, mongoerr.New(40414, "BSON field 'createIndexes.indexes.key' is missing but a required field")
 	}
 	if !hasName {
-		return nil, mongoerr.New(mongoerr.FailedToParse, "The 'name' field is a required property of an index specification")
+		return nil, mongoerr.New(40414, "BSON field 'createIndexes.indexes.name' is missing but a required field")
 	}
 	if name == "" {
 		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "index name cannot be empty")
@@ -210,7 +241,7 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw) (bson.Raw, error) {
 		}
 	}
 	if name == "_id_" {
-		return nil, mongoerr.New(mongoerr.BadValue, "The index name '_id_' is reserved for the _id index, which must have key pattern {_id: 1}, found key: %s", key)
+		return nil, mongoerr.New(mongoerr.BadValue, "The index name '_id_' is reserved for the _id index, which must have key pattern {_id: 1}, found key: %s", value.ShowDoc(key))
 	}
 	has := func(k string) bool { return find2(options, k) }
 	if has("sparse") && has("partialFilterExpression") {
@@ -223,7 +254,7 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw) (bson.Raw, error) {
 		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "_id index cannot be sparse")
 	}
 	if has("expireAfterSeconds") && (value.Count(key) != 1 || isID) {
-		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "TTL indexes are single-field indexes, compound indexes do not support TTL. Index spec: %s", in)
+		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "TTL indexes are single-field indexes, compound indexes do not support TTL. Index spec: %s", value.ShowDoc(in))
 	}
 	if has("wildcardProjection") && special != "wildcard" {
 		return nil, mongoerr.New(mongoerr.BadValue, "The field 'wildcardProjection' is only allowed in an 'wildcard' index")
@@ -247,6 +278,11 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw) (bson.Raw, error) {
 			return nil, err
 		}
 		textOptions = nil
+		for _, ix := range d.Indexes {
+			if hasText(ix) && ix.Name != name {
+				return nil, mongoerr.New(mongoerr.CannotCreateIndex, "only one text index per collection allowed, found existing text index \"%s\"", ix.Name)
+			}
+		}
 	case "2dsphere":
 		if !has("2dsphereIndexVersion") {
 			options = append(options, bson.E{Key: "2dsphereIndexVersion", Value: int32(3)})
@@ -312,7 +348,7 @@ func checkKey(key bson.Raw) (kind string, err error) {
 					return "", mongoerr.New(mongoerr.CannotCreateIndex, "Can't use more than one index plugin for a single index.")
 				}
 				if kind == "hashed" {
-					return "", mongoerr.New(31303, "A maximum of one index field is allowed to be hashed but found 2 for 'key' %s", key)
+					return "", mongoerr.New(31303, "A maximum of one index field is allowed to be hashed but found 2 for 'key' %s", value.ShowDoc(key))
 				}
 				kind = s
 			default:
@@ -404,20 +440,20 @@ func compareIndexes(have []*store.Index, added []bson.Raw, spec bson.Raw) (fresh
 	check := func(other bson.Raw) (same bool, err error) {
 		oname := value.Lookup(other, "name").StringValue()
 		okey := value.Lookup(other, "key").Document()
-		signature := sameKey(key, okey) && sameOption(spec, other, "collation") && sameOption(spec, other, "partialFilterExpression")
-		options := sameFlag(spec, other, "unique") && sameFlag(spec, other, "sparse") && sameOption(spec, other, "expireAfterSeconds") && sameOption(spec, other, "weights")
+		signature := sameKey(key, okey) && sameOption(spec, other, "collation") && sameOption(spec, other, "partialFilterExpression") &&
+			sameFlag(spec, other, "unique") && sameFlag(spec, other, "sparse") && sameOption(spec, other, "wildcardProjection")
+		options := sameFlag(spec, other, "hidden") && sameOption(spec, other, "expireAfterSeconds") && sameOption(spec, other, "weights")
 		switch {
 		case signature && options && name == oname:
 			return true, nil
 		case signature && options:
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "Index already exists with a different name: %s", oname)
 		case signature && name != oname:
-			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with a different name and options. Requested index: %s, existing index: %s", spec, other)
+			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with a different name and options. Requested index: %s, existing index: %s", value.ShowDoc(spec), value.ShowDoc(other))
+		case signature:
+			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with the same name but different options. Requested index: %s, existing index: %s", value.ShowDoc(spec), value.ShowDoc(other))
 		case name == oname:
-			if sameKey(key, okey) {
-				return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", spec, other)
-			}
-			return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", spec, other)
+			return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", value.ShowDoc(spec), value.ShowDoc(other))
 		}
 		return false, nil
 	}
@@ -500,9 +536,9 @@ func dropIndexes(c *call) error {
 		}
 		switch {
 		case len(found) == 0:
-			return mongoerr.New(mongoerr.IndexNotFound, "can't find index with key: %s", bson.Raw(v.Value))
+			return mongoerr.New(mongoerr.IndexNotFound, "can't find index with key: %s", value.ShowDoc(v.Value))
 		case len(found) > 1:
-			return mongoerr.New(181, "%d indexes found for key: %s, identify by name instead", len(found), bson.Raw(v.Value))
+			return mongoerr.New(mongoerr.AmbiguousIndexKeyPattern, "%d indexes found for key: %s, identify by name instead", len(found), value.ShowDoc(v.Value))
 		case found[0].IsID():
 			return mongoerr.New(mongoerr.InvalidOptions, "cannot drop _id index")
 		}

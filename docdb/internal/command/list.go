@@ -9,6 +9,7 @@ import (
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/store"
+	"regent/docdb/internal/value"
 )
 
 // filterDocs keeps what matches the filter argument.
@@ -161,6 +162,9 @@ func listIndexes(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.on("includeIndexBuildInfo", false) && c.on("includeBuildUUIDs", false) {
+		return mongoerr.New(mongoerr.InvalidOptions, "The includeBuildUUIDs flag and includeIndexBuildInfo flag cannot both be set to true")
+	}
 	batch, err := c.cursorBatch()
 	if err != nil {
 		return err
@@ -170,7 +174,12 @@ func listIndexes(c *call) error {
 	}
 	var docs []bson.Raw
 	for _, ix := range coll.Def().Indexes {
-		docs = append(docs, ix.Spec)
+		spec := ix.Spec
+		if c.on("includeIndexBuildInfo", false) {
+			// Indexes are listed when they are built, so that there is no build to tell of.
+			spec = value.DocOf(value.Field{Name: "spec", Value: value.Doc(spec)})
+		}
+		docs = append(docs, spec)
 	}
 	return c.listCursor(c.db+"."+name, docs, batch)
 }

@@ -162,7 +162,7 @@ const maxNearest = 10_000_000
 func (c *call) openSpecial(ctx context.Context, coll *store.Collection, d *store.Def, view store.View, q *query, release func()) (stream, error) {
 	s := q.special
 	if !hasGeoIndex(d, s.path.String(), s.geo.Spherical()) {
-		return nil, mongoerr.New(291, "error processing query: planner returned error: unable to find index for $geoNear query")
+		return nil, mongoerr.New(mongoerr.NoQueryExecutionPlans, "error processing query: planner returned error: unable to find index for $geoNear query")
 	}
 	p, err := c.makePlan(d, q, 0)
 	if err != nil {

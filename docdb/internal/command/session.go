@@ -59,8 +59,11 @@ func sessionID(lsid bson.Raw) ([]byte, error) {
 		switch it.Key() {
 		case "id":
 			sub, b, ok := value.BinaryParts(it.Value())
-			if !ok || sub != 4 || len(b) != 16 {
-				return nil, mongoerr.New(mongoerr.BadValue, "BSON field 'lsid.id' must be a UUID")
+			if !ok {
+				return nil, wrongType("OperationSessionInfo.lsid.id", it.Value(), uuid)
+			}
+			if sub != 4 || len(b) != 16 {
+				return nil, mongoerr.New(mongoerr.InvalidUUID, "uuid must be a 16-byte binary field with UUID (4) subtype")
 			}
 			id = b
 		case "uid", "txnUUID", "txnNumber":
@@ -129,7 +132,7 @@ func (c *call) enterNumber(ss *session) error {
 		return c.enterTransaction(ss)
 	}
 	if !c.cmd.Retryable {
-		return mongoerr.New(mongoerr.BadValue, "txnNumber may only be provided for multi-document transactions and retryable write commands. autocommit:false was not provided, and %s is not a retryable write command.", c.name)
+		return mongoerr.New(50768, "txnNumber may only be provided for multi-document transactions and retryable write commands. autocommit:false was not provided, and %s is not a retryable write command.", c.name)
 	}
 	if c.txnNumber > ss.number {
 		ss.endTransaction()

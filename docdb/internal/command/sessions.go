@@ -126,7 +126,7 @@ func killAllSessionsByPattern(c *call) error {
 		if len(d) <= 5 {
 			return c.killEverySession()
 		}
-		return mongoerr.New(mongoerr.BadValue, "docdb kills sessions by lsid or all of them")
+		return mongoerr.New(mongoerr.CommandNotSupported, "docdb kills sessions by lsid or all of them")
 	}
 	return nil
 }

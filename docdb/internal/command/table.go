@@ -10,6 +10,10 @@ type Command struct {
 	Run  func(*call) error
 	// Write says that the command changes data, and so that a failed write concern is reported beside ok: 1.
 	Write bool
+	// Reads says that the command takes every read concern; others take local only, but for a transaction's first.
+	Reads bool
+	// Refused commands exist in MongoDB and are not supported here.
+	Refused bool
 	// Retryable says that the command may carry a transaction number outside of transactions.
 	Retryable bool
 	// InTransaction says that the command may run inside a transaction.
@@ -56,8 +60,8 @@ func Commands() []Command {
 		{Name: "serverStatus", Help: "counts operations, connections and memory", Args: serverStatusArgs(), Run: serverStatus},
 		{Name: "top", Help: "lists collections with their times (not measured)", Run: top, Admin: true},
 
-		{Name: "find", Help: "opens a cursor over documents that match", Run: find, InTransaction: true,
-			Args: args(opt("filter", object), opt("sort", object), opt("projection", object), opt("hint", objectOrText), opt("skip", integer), opt("limit", integer),
+		{Name: "find", Help: "opens a cursor over documents that match", Run: find, Reads: true, InTransaction: true,
+			Args: args(opt("filter", object), opt("sort", object), opt("projection", object), opt("hint", hintValue), opt("skip", integer), opt("limit", integer),
 				opt("batchSize", integer), opt("singleBatch", flag), opt("collation", object), opt("let", object), opt("min", object), opt("max", object),
 				opt("returnKey", flag), opt("showRecordId", flag), opt("tailable", flag), opt("awaitData", flag), opt("noCursorTimeout", flag), opt("allowDiskUse", flag),
 				opt("allowPartialResults", flag), opt("oplogReplay", flag))},
@@ -71,15 +75,15 @@ func Commands() []Command {
 		{Name: "delete", Help: "removes documents", Run: deleteCommand, Write: true, Retryable: true, InTransaction: true,
 			Args: args(req("deletes", documents), opt("ordered", flag), opt("let", object), opt("stmtId", integer), opt("stmtIds", array), opt("bypassDocumentValidation", flag))},
 		{Name: "findAndModify", Aliases: []string{"findandmodify"}, Help: "changes or removes one document and answers with it", Run: findAndModify, Write: true, Retryable: true, InTransaction: true,
-			Args: args(opt("query", object), opt("sort", object), opt("remove", flag), opt("update", objectOrList), opt("new", flag), opt("fields", object), opt("upsert", flag),
-				opt("bypassDocumentValidation", flag), opt("collation", object), opt("arrayFilters", array), opt("hint", objectOrText), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
-		{Name: "aggregate", Help: "runs a pipeline", Run: aggregate, InTransaction: true,
+			Args: args(opt("query", object), opt("sort", object), opt("remove", flag), opt("update", updateValue), opt("new", flag), opt("fields", object), opt("upsert", flag),
+				opt("bypassDocumentValidation", flag), opt("collation", object), opt("arrayFilters", array), opt("hint", hintValue), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
+		{Name: "aggregate", Help: "runs a pipeline", Run: aggregate, Reads: true, InTransaction: true,
 			Args: args(req("pipeline", array), opt("cursor", object), opt("explain", flag), opt("allowDiskUse", flag), opt("bypassDocumentValidation", flag), opt("collation", object),
-				opt("hint", objectOrText), opt("let", object), opt("fromMongos", flag), opt("needsMerge", flag))},
-		{Name: "count", Help: "counts documents", Run: count,
-			Args: args(opt("query", object), opt("limit", numeric), opt("skip", integer), opt("hint", objectOrText), opt("collation", object), opt("fields", object))},
-		{Name: "distinct", Help: "lists the values of a field", Run: distinct, InTransaction: true,
-			Args: args(req("key", textValue), opt("query", object), opt("collation", object), opt("hint", objectOrText))},
+				opt("hint", hintValue), opt("let", object), opt("fromMongos", flag), opt("needsMerge", flag))},
+		{Name: "count", Help: "counts documents", Run: count, Reads: true,
+			Args: args(opt("query", object), opt("limit", numeric), opt("skip", integer), opt("hint", hintValue), opt("collation", object), opt("fields", object))},
+		{Name: "distinct", Help: "lists the values of a field", Run: distinct, Reads: true, InTransaction: true,
+			Args: args(req("key", textValue), opt("query", object), opt("collation", object), opt("hint", hintValue))},
 
 		{Name: "create", Help: "makes a collection or a view", Run: create, Write: true, InTransaction: true,
 			Args: args(opt("capped", flag), opt("size", integer), opt("max", integer), opt("validator", object), opt("validationLevel", textValue), opt("validationAction", textValue),
@@ -101,7 +105,7 @@ func Commands() []Command {
 		{Name: "dbStats", Aliases: []string{"dbstats"}, Help: "measures a database", Args: args(opt("scale", integer), opt("freeStorage", integer)), Run: dbStats},
 		{Name: "dataSize", Help: "measures documents", Args: args(opt("keyPattern", object), opt("min", object), opt("max", object), opt("estimate", flag)), Run: dataSize},
 		{Name: "validate", Help: "checks that a collection's indexes agree with its documents", Args: args(opt("full", flag), opt("repair", flag), opt("metadata", flag), opt("background", flag), opt("checkBSONConformance", flag)), Run: validate},
-		{Name: "explain", Help: "shows how a command would be run", Args: args(opt("verbosity", textValue)), Run: explain},
+		{Name: "explain", Help: "shows how a command would be run", Args: args(opt("verbosity", textValue)), Run: explain, Reads: true},
 
 		{Name: "startSession", Help: "gives out a session id", Run: startSession},
 		{Name: "endSessions", Help: "ends sessions", Run: endSessions, NoSession: true},
@@ -128,7 +132,7 @@ func Commands() []Command {
 		"planCacheClear", "planCacheClearFilters", "planCacheListFilters", "planCacheSetFilter", "getDefaultRWConcern", "setDefaultRWConcern", "dbHash", "logRotate", "mapReduce",
 		"shardCollection", "enableSharding", "createSearchIndexes", "listSearchIndexes", "dropSearchIndex", "updateSearchIndex", "applyOps", "createRole", "updateRole", "dropRole",
 		"grantRolesToUser", "revokeRolesFromUser", "shutdown"} {
-		table = append(table, Command{Name: n, Help: "not supported", Run: notSupported})
+		table = append(table, Command{Name: n, Help: "not supported", Refused: true})
 	}
 	return table
 }

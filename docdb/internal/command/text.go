@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -13,6 +14,15 @@ import (
 	"regent/docdb/internal/text"
 	"regent/docdb/internal/value"
 )
+
+// noText compiles $text for a collection that is not there, and that nothing matches.
+func noText(args bson.Raw) (match.TextSearch, error) {
+	t, err := text.ParseIndex(value.DocOf(value.Field{Name: "weights", Value: value.Doc(value.DocOf(value.Field{Name: "$**", Value: value.Int32(1)}))}))
+	if err != nil {
+		return nil, err
+	}
+	return t.Compile(append(bson.Raw(nil), args...))
+}
 
 // textCompiler compiles $text for a collection's text index, and remembers the search for the planner and the score.
 func (q *query) textCompiler(coll *store.Collection) func(bson.Raw) (match.TextSearch, error) {
@@ -64,6 +74,11 @@ func textSpec(key bson.Raw, options, given bson.D) (bson.Raw, bson.D, error) {
 			return nil, nil, mongoerr.New(mongoerr.CannotCreateIndex, "Index type 'text' does not support collation")
 		}
 	}
+	for _, o := range given {
+		if v, ok := o.Value.(bson.RawValue); ok && o.Key == "weights" && v.Type != bson.TypeEmbeddedDocument {
+			return nil, nil, mongoerr.New(mongoerr.CannotCreateIndex, "text index option 'weights' must be an object")
+		}
+	}
 	raw, err := bson.Marshal(append(bson.D{{Key: "key", Value: key}}, given...))
 	if err != nil {
 		return nil, nil, err
@@ -74,7 +89,25 @@ func textSpec(key bson.Raw, options, given bson.D) (bson.Raw, bson.D, error) {
 	}
 	options = append(options, bson.E{Key: "weights", Value: x.Weights()}, bson.E{Key: "default_language", Value: x.DefaultLanguage()},
 		bson.E{Key: "language_override", Value: x.LanguageOverride()}, bson.E{Key: "textIndexVersion", Value: int32(3)})
-	return key, options, nil
+	return textKey(key), options, nil
+}
+
+// textKey is the key that listIndexes shows: {_fts: "text", _ftsx: 1} in the place of the fields with text.
+func textKey(key bson.Raw) bson.Raw {
+	var out []value.Field
+	it := value.Over(key)
+	done := false
+	for it.Next() {
+		if s, _ := value.Text(it.Value()); s == "text" {
+			if !done {
+				out = append(out, value.Field{Name: "_fts", Value: value.String("text")}, value.Field{Name: "_ftsx", Value: value.Int32(1)})
+			}
+			done = true
+		} else if it.Key() != "_ftsx" {
+			out = append(out, value.Field{Name: strings.Clone(it.Key()), Value: it.Value()})
+		}
+	}
+	return value.DocOf(out...)
 }
 
 // scored gives documents with their text score, for {$meta: "textScore"}.

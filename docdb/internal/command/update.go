@@ -13,9 +13,9 @@ import (
 )
 
 var updateStatement = []Arg{
-	{Name: "q", Kind: object, Required: true}, {Name: "u", Kind: objectOrList, Required: true}, {Name: "c", Kind: object},
+	{Name: "q", Kind: object, Required: true}, {Name: "u", Kind: updateValue, Required: true}, {Name: "c", Kind: object},
 	{Name: "multi", Kind: flag}, {Name: "upsert", Kind: flag}, {Name: "collation", Kind: object}, {Name: "arrayFilters", Kind: array},
-	{Name: "hint", Kind: objectOrText}, {Name: "sort", Kind: object}, {Name: "upsertSupplied", Kind: flag}, {Name: "sampleId", Kind: anyValue},
+	{Name: "hint", Kind: hintValue}, {Name: "sort", Kind: object}, {Name: "upsertSupplied", Kind: flag}, {Name: "sampleId", Kind: anyValue},
 }
 
 // updateResult is what one statement has done.
@@ -32,6 +32,9 @@ func updateCommand(c *call) error {
 	ctx, cancel := c.deadline()
 	defer cancel()
 	ordered := c.on("ordered", true)
+	if err := c.checkStatements("updates", updateStatement); err != nil {
+		return err
+	}
 	c.alone = c.sync() && c.statements("updates") == 1
 	var total updateResult
 	var errs []writeError
@@ -108,7 +111,7 @@ type updateSpec struct {
 func (c *call) updateStatement(ctx context.Context, name string, stmt int32, doc bson.Raw) (updateResult, error) {
 	var args [12]bson.RawValue
 	if err := parseStatement("update.updates", updateStatement, doc, args[:]); err != nil {
-		return updateResult{}, err
+		return updateResult{}, malformed{err}
 	}
 	coll, err := c.collection(name)
 	if err != nil {

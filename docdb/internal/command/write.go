@@ -139,6 +139,18 @@ func (c *call) each(name string, f func(i int, doc bson.Raw) (more bool, err err
 	return nil
 }
 
+// checkStatements refuses a batch with a statement that cannot be parsed before any of it is run, as MongoDB does.
+func (c *call) checkStatements(name string, table []Arg) error {
+	if c.statements(name) == 1 {
+		return nil // it is parsed before it is run
+	}
+	var args [12]bson.RawValue
+	return c.each(name, func(_ int, doc bson.Raw) (bool, error) {
+		clear(args[:])
+		return true, parseStatement(c.cmd.Name+"."+name, table, doc, args[:])
+	})
+}
+
 func batchSize(n int) error {
 	return mongoerr.New(mongoerr.InvalidLength, "Write batch sizes must be between 1 and %d. Got %d operations.", maxWriteBatch, n)
 }
@@ -195,10 +207,18 @@ func duplicateKey(d *store.DuplicateKeyError) *mongoerr.Error {
 	return e
 }
 
+// malformed is an error of a statement that cannot be parsed: it fails the command, not the statement.
+type malformed struct{ error }
+
+func (m malformed) Unwrap() error { return m.error }
+
 // asWriteError gives err as an entry of writeErrors, or nil when it ends the whole command.
 func (c *call) asWriteError(err error) *mongoerr.Error {
 	if errors.Is(err, store.ErrWriteConflict) || errors.Is(err, store.ErrTransactionTooLarge) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, store.ErrTransactionDone) {
+		return nil
+	}
+	if errors.As(err, new(malformed)) {
 		return nil
 	}
 	if k := keyError(err); k != nil {

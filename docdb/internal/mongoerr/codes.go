@@ -96,7 +96,9 @@ const (
 	ClientMetadataCannotBeMutated            Code = 186
 	PrimarySteppedDown                       Code = 189
 	InvalidIndexSpecificationOption          Code = 197
+	AmbiguousIndexKeyPattern                 Code = 181
 	InvalidUUID                              Code = 207
+	NoQueryExecutionPlans                    Code = 291
 	KeyNotFound                              Code = 211
 	CloseChangeStream                        Code = 222
 	TransactionTooOld                        Code = 225
@@ -251,7 +253,9 @@ var names = map[Code]string{
 	ClientMetadataCannotBeMutated:            "ClientMetadataCannotBeMutated",
 	PrimarySteppedDown:                       "PrimarySteppedDown",
 	InvalidIndexSpecificationOption:          "InvalidIndexSpecificationOption",
+	AmbiguousIndexKeyPattern:                 "AmbiguousIndexKeyPattern",
 	InvalidUUID:                              "InvalidUUID",
+	NoQueryExecutionPlans:                    "NoQueryExecutionPlans",
 	KeyNotFound:                              "KeyNotFound",
 	CloseChangeStream:                        "CloseChangeStream",
 	TransactionTooOld:                        "TransactionTooOld",

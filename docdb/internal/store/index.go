@@ -140,6 +140,9 @@ func newIndex(id uint32, spec bson.Raw, multikey uint64, lang Language) (*Index,
 	special := false
 	for _, f := range fields {
 		path, kind, desc := f.Key(), keys.Plain, false
+		if path == "_ftsx" && special {
+			continue // it stands beside _fts in a text index's key and has no value of its own
+		}
 		if s, ok := f.Value().StringValueOK(); ok {
 			switch s {
 			case "hashed":
