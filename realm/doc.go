@@ -3,16 +3,16 @@
 // the app's rules. It speaks the public client protocol and nothing else.
 //
 // A first program, against the example app of this repository
-// (regent serve examples/todo):
+// (regent serve examples/todo); check ends the program if there is an error:
 //
-//	app, err := realm.NewApp("todo", realm.WithBaseURL("http://127.0.0.1:8080"))
+//	app, err := realm.NewApp("todo-kxqwm", realm.WithBaseURL("http://127.0.0.1:8080"))
 //	check(err)
 //	user, err := app.LogIn(ctx, realm.Anonymous())
 //	check(err)
-//	todos := user.MongoClient("mongodb-atlas").Database("todo").Collection("items")
-//	_, err = todos.InsertOne(ctx, bson.M{"owner_id": user.ID(), "text": "Buy milk"})
+//	items := user.MongoClient("mongodb-atlas").Database("todo").Collection("items")
+//	_, err = items.InsertOne(ctx, bson.M{"owner_id": user.ID(), "text": "Buy milk", "done": false})
 //	check(err)
-//	found, err := todos.Find(ctx, bson.M{"owner_id": user.ID()})
+//	found, err := items.Find(ctx, nil)
 //	check(err)
 //	fmt.Println(found)
 //

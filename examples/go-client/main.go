@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -56,7 +57,7 @@ var commands = []struct {
 	{"summary", "", "call the app's function summary", (*client).summary},
 	{"register", "EMAIL PASSWORD", "keep the list: give this user an e-mail address and a password", (*client).register},
 	{"login", "EMAIL PASSWORD", "log in", (*client).login},
-	{"logout", "", "log out", (*client).logout},
+	{"logout", "", "log out; what an anonymous user has is lost then", (*client).logout},
 	{"whoami", "", "show the user and the custom data", (*client).whoami},
 }
 
@@ -65,6 +66,9 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		if op := new(net.OpError); errors.As(err, &op) && op.Op == "dial" {
+			fmt.Fprintln(os.Stderr, "Is the server running? regent serve examples/todo")
+		}
 		os.Exit(1)
 	}
 }
@@ -249,10 +253,18 @@ func (c *client) register(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.app.EmailPasswordAuth().RegisterUser(ctx, args[0], args[1]); err != nil {
+	err = c.app.EmailPasswordAuth().RegisterUser(ctx, args[0], args[1])
+	if errors.Is(err, realm.ErrAccountNameInUse) {
+		return fmt.Errorf("%s has an account already: login %s PASSWORD", args[0], args[0])
+	}
+	if err != nil {
 		return err
 	}
-	return user.LinkCredentials(ctx, realm.EmailPassword(args[0], args[1]))
+	if err := user.LinkCredentials(ctx, realm.EmailPassword(args[0], args[1])); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "this list is now %s's; the web page opens it, too\n", args[0])
+	return nil
 }
 
 func (c *client) login(ctx context.Context, args []string) error {
@@ -267,10 +279,25 @@ func (c *client) login(ctx context.Context, args []string) error {
 }
 
 func (c *client) logout(ctx context.Context, _ []string) error {
-	if user := c.app.CurrentUser(); user != nil {
-		return user.LogOut(ctx)
+	user := c.app.CurrentUser()
+	if user == nil {
+		return nil
+	}
+	if err := user.LogOut(ctx); err != nil {
+		return err
+	}
+	if next := c.app.CurrentUser(); next != nil {
+		fmt.Fprintf(c.out, "now %s\n", name(next))
 	}
 	return nil
+}
+
+// name is what to call a user.
+func name(user *realm.User) string {
+	if email := user.Profile().Email; email != "" {
+		return email
+	}
+	return "anonymous"
 }
 
 func (c *client) whoami(ctx context.Context, _ []string) error {
@@ -283,10 +310,6 @@ func (c *client) whoami(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	name := user.Profile().Email
-	if name == "" {
-		name = "anonymous"
-	}
-	fmt.Fprintf(c.out, "%s, user %s, favourite colour %v\n", name, user.ID(), data["colour"])
+	fmt.Fprintf(c.out, "%s, user %s, favourite colour %v\n", name(user), user.ID(), data["colour"])
 	return nil
 }
