@@ -26,17 +26,19 @@ type Browser struct {
 	Open func(ctx context.Context, address string) error
 	// Listen is the loopback address to wait on. The address it makes,
 	// http://<Listen>/, must be among the provider's redirect URIs, exactly.
-	// "": "127.0.0.1:0", a free port, for servers that allow any port.
+	// "": "127.0.0.1:0", a free port; Regent allows that where the redirect URIs
+	// have http://127.0.0.1/ (RFC 8252 §7.3).
 	Listen string
 }
 
-// InBrowser returns credentials for logging in to Google, Facebook or Apple
-// through a browser on this machine. [App.LogIn] then waits until the person is
-// done or its context ends. They cannot be linked to an existing user.
+// InBrowser returns credentials for logging in to Google, Facebook, Apple, or
+// another provider that the server knows as "oauth2-…", through a browser on
+// this machine. [App.LogIn] then waits until the person is done or its context
+// ends. They cannot be linked to an existing user.
 func InBrowser(provider ProviderType, browser Browser) Credentials {
 	c := Credentials{provider: provider, browser: &browser}
 	switch {
-	case provider != ProviderGoogle && provider != ProviderFacebook && provider != ProviderApple:
+	case !strings.HasPrefix(string(provider), "oauth2-"):
 		c.err = fmt.Errorf("realm: InBrowser: %q does not log in through a browser", provider)
 	case browser.Open == nil:
 		c.err = errors.New("realm: InBrowser: Browser.Open is missing")

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,9 +165,7 @@ func (s *Service) beginRedirect(ctx context.Context, name, state, redirect, devi
 	if state == "" || len(state) > maxState {
 		return "", nil, errBody("'state' must have 1 to %d characters", maxState)
 	}
-	// Exactly as configured: a browser must never be sent where the app's owner
-	// did not say.
-	if !slices.Contains(p.RedirectURIs, redirect) {
+	if !mayRedirect(p.RedirectURIs, redirect) {
 		return "", nil, errBody("the redirect address %q is not one of the provider's redirect_uris", cut(redirect, 200))
 	}
 	d, err := redirectDevice(deviceText)
@@ -209,6 +208,28 @@ func (s *Service) beginRedirect(ctx context.Context, name, state, redirect, devi
 		cookie.SameSite, cookie.Secure = http.SameSiteNoneMode, true
 	}
 	return at, cookie, nil
+}
+
+// mayRedirect says whether a browser may end its log-in at an address: exactly
+// one of those configured, since it must never be sent where the app's owner did
+// not say. A loopback address without a port, http://127.0.0.1/ or
+// http://[::1]/, stands for all ports: a program that waits there for a browser
+// listens on a free one (RFC 8252 §7.3).
+func mayRedirect(configured []string, to string) bool {
+	if slices.Contains(configured, to) {
+		return true
+	}
+	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+		rest, ok := strings.CutPrefix(to, host+":")
+		if !ok {
+			continue
+		}
+		port, path, ok := strings.Cut(rest, "/")
+		if n, err := strconv.ParseUint(port, 10, 16); ok && err == nil && n > 0 {
+			return slices.Contains(configured, host+"/"+path)
+		}
+	}
+	return false
 }
 
 func hashOf(text string) []byte {

@@ -13,12 +13,14 @@ import (
 )
 
 // operator runs a command of the operator against the running server.
-func operator(t *testing.T, s *server.Server, args ...string) {
+func operator(t *testing.T, s *server.Server, args ...string) (output string) {
 	t.Helper()
 	args = append(args, "--data", s.Data, "--app", shopID)
-	if out, err := exec.Command(server.Binary(t), args...).CombinedOutput(); err != nil {
+	out, err := exec.Command(server.Binary(t), args...).CombinedOutput()
+	if err != nil {
 		t.Fatalf("regent %v: %v\n%s", args, err, out)
 	}
+	return string(out)
 }
 
 // TestOperatorEndsSessions: what the SDK makes of users who are disabled,

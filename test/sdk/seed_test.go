@@ -19,6 +19,8 @@ type fixture struct {
 	ctx  context.Context
 	app  *realm.App
 	user *realm.User // e-mail/password, with custom data
+	// devices is what `regent push devices` prints.
+	devices func() string
 }
 
 var hex24 = regexp.MustCompile(`^[0-9a-f]{24}$`)
@@ -249,20 +251,21 @@ var seedMembers = []struct {
 			return fmt.Errorf("a service that does not exist: %v", err)
 		}
 		push = f.user.Push("gcm")
-		for range 2 {
-			err := push.Register(f.ctx, "token")
-			var e *realm.Error
-			if errors.As(err, &e) && e.Message == "service not found: 'gcm'" {
-				return nil // what a server without push says (client-api.md §1.20)
-			}
-			if err != nil {
+		for _, token := range []string{"first-token", "second-one"} { // the second replaces the first
+			if err := push.Register(f.ctx, token); err != nil {
 				return err
 			}
+		}
+		if out := f.devices(); !strings.Contains(out, f.user.ID()) || !strings.Contains(out, "second-one") || strings.Contains(out, "first-token") {
+			return fmt.Errorf("the operator sees the devices %s", out)
 		}
 		for range 2 {
 			if err := push.Deregister(f.ctx); err != nil {
 				return err
 			}
+		}
+		if out := f.devices(); strings.Contains(out, f.user.ID()) {
+			return fmt.Errorf("after the end of the registration the operator sees %s", out)
 		}
 		return nil
 	}},
@@ -319,7 +322,7 @@ func TestSeed(t *testing.T) {
 		}
 		delete(left, m.member)
 		t.Run(m.member, func(t *testing.T) {
-			if err := m.proof(fixture{t.Context(), app, user}); err != nil {
+			if err := m.proof(fixture{t.Context(), app, user, func() string { return operator(t, s, "push", "devices") }}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,8 +228,9 @@ func forge(token string) string {
 	return token[:i] + string(c) + token[i+1:]
 }
 
-// TestWatchResumes: the server stops and starts again under a running loop,
-// and no change is missed.
+// TestWatchResumes: the server is killed and started again under a running
+// loop, three times, while somebody goes on writing. Every insert is seen, once,
+// in order.
 func TestWatchResumes(t *testing.T) {
 	s := start(t)
 	listen := strings.TrimPrefix(s.URL, "http://")
@@ -238,47 +240,68 @@ func TestWatchResumes(t *testing.T) {
 	of := func(u *realm.User) *realm.Collection[cat] {
 		return realm.CollectionOf[cat](u.MongoClient("mongodb-atlas").Database("shop"), "cats")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	insert := func(name string) {
-		if _, err := of(me).InsertOne(ctx, cat{ID: name, Owner: me.ID(), Name: name}); err != nil {
-			t.Error(err)
-		}
-	}
-	var got []string
-	inserted := make(chan struct{})
+
+	const kills = 3
+	var enough atomic.Bool // the last restart is over
+	written := make(chan struct{})
 	go func() {
-		defer close(inserted)
-		time.Sleep(700 * time.Millisecond) // until the loop watches
-		insert("one")
+		defer close(written)
+		for n := 0; ctx.Err() == nil; n++ {
+			c := cat{ID: n, Owner: me.ID(), Age: n}
+			if enough.Load() {
+				c.Name = "last"
+			}
+			for ctx.Err() == nil {
+				// Where the answer was lost, the same _id says whether the insert was.
+				_, err := of(me).InsertOne(ctx, c)
+				if err == nil || errors.Is(err, realm.ErrMongoDB) && strings.Contains(err.Error(), "duplicate key") {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if c.Name != "" {
+				return
+			}
+			time.Sleep(3 * time.Millisecond)
+		}
 	}()
-	resumed := false
+	next, restarts, resumed := -1, 0, 0
 	for event, err := range of(watched).Watch(ctx, realm.WatchOptions{
-		Filter:      bson.M{"operationType": "insert"},
-		OnReconnect: func(_ error, r bool) { resumed = r },
+		Filter: bson.M{"operationType": "insert"},
+		OnReconnect: func(_ error, r bool) {
+			if r {
+				resumed++
+			}
+		},
 	}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, event.FullDocument.Name)
+		got := event.FullDocument
+		if next >= 0 && got.Age != next {
+			t.Fatalf("got insert %d, want %d", got.Age, next)
+		}
 		if event.ResumeID == "" {
 			t.Error("no resume id")
 		}
-		if len(got) == 1 {
-			<-inserted // the event may come before the answer
+		if next = got.Age + 1; got.Name == "last" {
+			break
+		}
+		if got.Age > 0 && got.Age%40 == 0 && restarts < kills {
 			s.Kill()
+			time.Sleep(100 * time.Millisecond)
 			o := shopOptions()
 			o.Args = []string{"--listen", listen}
 			s = s.Restart(o)
-			insert("two") // before the loop is back
-			insert("three")
-		}
-		if len(got) == 3 {
-			break
+			restarts++
+			enough.Store(restarts == kills)
 		}
 	}
-	if !slices.Equal(got, []string{"one", "two", "three"}) || !resumed {
-		t.Errorf("got %v, resumed %v", got, resumed)
+	<-written
+	if ctx.Err() != nil || restarts != kills || resumed == 0 {
+		t.Errorf("%d inserts seen, %d restarts, resumed %d times", next, restarts, resumed)
 	}
 }
 
