@@ -3,9 +3,11 @@ package function
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -178,10 +180,7 @@ func testUser(t testing.TB) *user.User {
 }
 
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no case files", err)
-	}
+	files := caseFiles(t, "testdata/*.txt", "testdata/node/*.txt")
 	var mu sync.Mutex
 	var lines []string
 	r := mustStart(t, Config{Limits: Limits{Time: 20 * time.Second}, Record: func(e Execution) {
@@ -192,7 +191,7 @@ func TestCases(t *testing.T) {
 		}
 	}})
 	for _, path := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(path, "testdata/"), ".txt"), func(t *testing.T) {
 			cases, functions := readCases(t, path)
 			if strings.Contains(functions["f_bom"], "bom") {
 				functions["f_bom"] = "\ufeff" + functions["f_bom"]
@@ -219,6 +218,54 @@ func TestCases(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+func caseFiles(t *testing.T, patterns ...string) (files []string) {
+	t.Helper()
+	for _, p := range patterns {
+		found, err := filepath.Glob(p)
+		if err != nil || len(found) == 0 {
+			t.Fatal("no case files", p, err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
+// TestNodeAgrees runs the functions of testdata/node under Node itself: what the
+// cases want is what Node gives.
+func TestNodeAgrees(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed")
+	}
+	files := caseFiles(t, "testdata/node/*.txt")
+	cmd := exec.Command(node, append([]string{"--no-warnings", "testdata/node/agree.mjs"}, files...)...)
+	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=en_US.UTF-8")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		var l [3]string
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		given[l[0]+" "+l[1]] = l[2]
+	}
+	for _, path := range files {
+		cases, _ := readCases(t, path)
+		for _, c := range cases {
+			got, ok := given[path+" "+c.function]
+			if !ok {
+				t.Errorf("%s:%d: Node gave nothing for %s", path, c.line, c.function)
+			}
+			if len(c.want) != 1 || c.want[0] != got {
+				t.Errorf("%s:%d: %s:\n node %s\n want %s", path, c.line, c.function, got, c.want)
+			}
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func Bundle(m wire.BundleMessage) wire.BundledMessage {
 	if _, err := os.Stat(filepath.Join(m.Dir, "node_modules", filepath.FromSlash(host.PackageOf(m.Name)))); err != nil {
 		return wire.BundledMessage{Error: "it is not installed"}
 	}
-	r := api.Build(api.BuildOptions{
+	options := api.BuildOptions{
 		Stdin:         &api.StdinOptions{Contents: fmt.Sprintf("module.exports=require(%q);\n", m.Name), ResolveDir: m.Dir, Sourcefile: entryFile, Loader: api.LoaderJS},
 		Bundle:        true,
 		Platform:      api.PlatformNode,
@@ -39,7 +39,12 @@ func Bundle(m wire.BundleMessage) wire.BundledMessage {
 		Define:        map[string]string{"process.env.NODE_ENV": `"production"`},
 		Loader:        map[string]api.Loader{".node": api.LoaderEmpty, ".json": api.LoaderJSON, ".proto": api.LoaderText},
 		Plugins:       []api.Plugin{sharedPackages(m)},
-	})
+	}
+	r := api.Build(options)
+	if len(r.Errors) == 0 && hasUnicodeClass(string(r.OutputFiles[0].Contents)) {
+		options.Supported = loweredFor(string(r.OutputFiles[0].Contents))
+		r = api.Build(options)
+	}
 	if len(r.Errors) > 0 {
 		return wire.BundledMessage{Error: r.Errors[0].Text}
 	}

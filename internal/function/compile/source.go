@@ -8,8 +8,10 @@ package compile
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -41,7 +43,7 @@ func Source(m wire.CompileMessage) wire.CompiledMessage {
 	}
 	plain := blankComments(code)
 	out := wire.CompiledMessage{Code: code, Refs: references(plain), NoEntry: !entryPattern.MatchString(plain)}
-	if needsTranslation(plain) || !runs(m.File, code) {
+	if needsTranslation(m.File, code, plain) || !runs(m.File, code) {
 		return translate(m.File, code, out)
 	}
 	return out
@@ -62,8 +64,31 @@ func runs(name, code string) bool {
 	return err == nil
 }
 
-// needsTranslation finds what the engine parses but would run otherwise: nothing today.
-func needsTranslation(string) bool { return false }
+// needsTranslation finds what the engine parses and would run otherwise:
+// Unicode classes in regular expressions, which it takes for letters, and
+// functions declared in blocks, whose names sloppy code sees outside of them.
+func needsTranslation(name, code, plain string) bool {
+	if hasUnicodeClass(plain) {
+		return true
+	}
+	return nestedFunction.MatchString(plain) && declaresInBlock(name, code)
+}
+
+func hasUnicodeClass(code string) bool {
+	return strings.Contains(code, `\p{`) || strings.Contains(code, `\P{`)
+}
+
+// loweredFor is lowered for one text. A class within brackets is not seen by
+// esbuild, so where there is any, every expression with the flag u is made by
+// RegExp, which knows classes (host/js/unicodeclasses.js).
+func loweredFor(code string) map[string]bool {
+	if !hasUnicodeClass(code) {
+		return lowered
+	}
+	out := maps.Clone(lowered)
+	out["regexp-sticky-and-unicode-flags"] = false
+	return out
+}
 
 // lowered names the syntax that the engine lacks. A plain ES target would also
 // rewrite private members and object rest, which makes both many times slower
@@ -75,9 +100,13 @@ var lowered = map[string]bool{
 	"import-meta":                     false,
 	"decorators":                      false,
 	"using":                           false,
+	"top-level-await":                 false,
 	"hashbang":                        false,
-	"regexp-unicode-property-escapes": true,
+	"regexp-unicode-property-escapes": false,
 }
+
+// environment is how esbuild names what the engine lacks.
+var environment = regexp.MustCompile(` in the configured target environment.*$`)
 
 var modulePattern = regexp.MustCompile(`(?m)^\s*(import\b[^(]|export\b)`)
 
@@ -85,7 +114,7 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 	options := api.TransformOptions{
 		Loader:         api.LoaderJS,
 		Target:         api.ESNext,
-		Supported:      lowered,
+		Supported:      loweredFor(code),
 		Sourcefile:     path.Base(name), // the map is resolved beside the file
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
@@ -100,7 +129,7 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 	if len(r.Errors) > 0 {
 		e := r.Errors[0]
 		out.Code = ""
-		out.Error = e.Text
+		out.Error = environment.ReplaceAllString(e.Text, " in functions")
 		if e.Location != nil {
 			out.Line, out.Column = e.Location.Line, e.Location.Column+1
 		}
@@ -120,6 +149,8 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 	return out
 }
 
+var placedMessage = regexp.MustCompile(`: Line (\d+):(\d+) (.*?)(?: \(and \d+ more errors?\))?$`)
+
 // describe takes a message and its place from the engine's error.
 func describe(err error) (text string, line, column int) {
 	var list parser.ErrorList
@@ -132,6 +163,15 @@ func describe(err error) (text string, line, column int) {
 	}
 	var syntax *goja.CompilerSyntaxError
 	if errors.As(err, &syntax) {
+		// The engine's parser gives its place in words only.
+		if m := placedMessage.FindStringSubmatch(syntax.Message); m != nil {
+			line, _ = strconv.Atoi(m[1])
+			column, _ = strconv.Atoi(m[2])
+			if line == 1 && column > host.WrapColumns {
+				column -= host.WrapColumns
+			}
+			return m[3], line, column
+		}
 		p := file.Position{}
 		if syntax.File != nil {
 			p = syntax.File.Position(syntax.Offset)

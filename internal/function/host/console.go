@@ -27,8 +27,8 @@ func (r *realm) newConsole() goja.Value {
 func (o *consoleObject) write(level string, args []goja.Value) {
 	text, ok := plainText(args)
 	if !ok {
-		format, _ := goja.AssertFunction(o.r.load("inspect").Get("format"))
-		v, err := format(goja.Undefined(), args...)
+		print, _ := goja.AssertFunction(o.r.load("inspect").Get("print"))
+		v, err := print(goja.Undefined(), args...)
 		if err != nil {
 			panic(err)
 		}

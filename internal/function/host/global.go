@@ -64,6 +64,8 @@ var globalTable = map[string]globalSource{
 	"toWellFormed":         {"builtins", ""},
 	"fromAsync":            {"builtins", ""},
 	"WeakRef":              {"builtins", ""},
+	"captureStackTrace":    {"builtins", ""},
+	"stackTraceLimit":      {"builtins", ""},
 	"FinalizationRegistry": {"builtins", ""},
 	"union":                {"builtins", ""},
 	"intersection":         {"builtins", ""},
@@ -72,7 +74,11 @@ var globalTable = map[string]globalSource{
 	"isSubsetOf":           {"builtins", ""},
 	"isSupersetOf":         {"builtins", ""},
 	"isDisjointFrom":       {"builtins", ""},
+	unicodeClasses:         {"unicodeclasses", ""},
 }
+
+// unicodeClasses stands for \p{…} in a regular expression, which no name tells.
+const unicodeClasses = `\p{`
 
 // globalSource is a module and its member; an empty module means Go.
 type globalSource struct {

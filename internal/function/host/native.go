@@ -19,7 +19,7 @@ type nativeFunc func(r *realm, c goja.FunctionCall) goja.Value
 
 // nativeTable lists them by the name under which modules know them. Families
 // with files of their own add theirs below.
-var nativeTable = tables(encodingNatives, ejsonNatives, eventNatives, cryptoNatives, webNatives)
+var nativeTable = tables(encodingNatives, ejsonNatives, eventNatives, cryptoNatives, keyNatives, webNatives, unicodeNatives)
 
 func tables(all ...map[string]nativeFunc) map[string]nativeFunc {
 	out := map[string]nativeFunc{}
@@ -251,10 +251,16 @@ var eventNatives = map[string]nativeFunc{
 		}
 		return goja.Undefined()
 	},
-	"promiseState": func(r *realm, c goja.FunctionCall) goja.Value {
-		if p := asPromise(c.Argument(0)); p != nil {
-			return r.vm.ToValue([]string{"pending", "fulfilled", "rejected"}[p.State()])
+	"promise": func(r *realm, c goja.FunctionCall) goja.Value {
+		p := asPromise(c.Argument(0))
+		if p == nil {
+			return goja.Undefined()
 		}
-		return goja.Undefined()
+		o := r.vm.NewObject()
+		_ = o.Set("state", []string{"pending", "fulfilled", "rejected"}[p.State()])
+		if p.State() != goja.PromiseStatePending {
+			_ = o.Set("result", p.Result())
+		}
+		return o
 	},
 }

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 	"time"
@@ -80,6 +81,10 @@ var webNatives = map[string]nativeFunc{
 			r.throw("RangeError", fmt.Sprintf("the data unpacks to more than %d bytes", maxInflated))
 		}
 		return r.newBytes(out)
+	},
+	// crc32(data, start)
+	"crc32": func(r *realm, c goja.FunctionCall) goja.Value {
+		return r.vm.ToValue(int64(crc32.Update(uint32(c.Argument(1).ToInteger()), crc32.IEEETable, r.argBytes(c.Argument(0)))))
 	},
 	"toASCII": func(r *realm, c goja.FunctionCall) goja.Value {
 		s, err := idna.Lookup.ToASCII(c.Argument(0).String())

@@ -34,6 +34,7 @@ type function struct {
 	err     error
 	globals []string // names of our globals that the code mentions
 	all     bool     // the code may reach globals by computed names
+	classes bool     // the code holds classes
 }
 
 func newDeployment(m *wire.DeployMessage) *deployment {
@@ -88,6 +89,7 @@ func (f *function) compile() (*goja.Program, error) {
 	f.once.Do(func() {
 		f.program, f.err = CompileWrapped(f.source.File, f.source.Code, f.source.Map)
 		f.globals, f.all = mentionedGlobals(f.source.Code)
+		f.classes = strings.Contains(f.source.Code, "class")
 	})
 	return f.program, f.err
 }
@@ -111,6 +113,9 @@ func mentionedGlobals(code string) (names []string, all bool) {
 		case "globalThis", "global", "window", "self", "eval", "Function", "constructor", "with":
 			all = true
 		}
+	}
+	if strings.Contains(code, `p{`) || strings.Contains(code, `P{`) {
+		names = append(names, unicodeClasses)
 	}
 	if strings.Contains(code, `\u`) {
 		all = true // identifiers may be written with escapes

@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"reflect"
+	"regexp"
+	"strings"
 
 	"github.com/dop251/goja"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -129,10 +131,10 @@ func (r *realm) export(name string, who identity, entry bool) (goja.Callable, *w
 	if entry {
 		r.context = context
 	}
-	return r.evaluate(program, f.globals, f.all, context, name)
+	return r.evaluate(program, f.globals, f.all, f.classes, context, name)
 }
 
-func (r *realm) evaluate(program *goja.Program, globals []string, all bool, context goja.Value, name string) (goja.Callable, *wire.Failure) {
+func (r *realm) evaluate(program *goja.Program, globals []string, all, classes bool, context goja.Value, name string) (goja.Callable, *wire.Failure) {
 	if err := r.installGlobals(globals, all); err != nil {
 		return nil, r.failure(err)
 	}
@@ -146,25 +148,43 @@ func (r *realm) evaluate(program *goja.Program, globals []string, all bool, cont
 	if err != nil {
 		return nil, r.failure(err)
 	}
-	if fn, ok := callableExport(exported); ok {
+	if fn, ok := r.callableExport(exported, classes); ok {
 		return fn, nil
 	}
 	return nil, &wire.Failure{Name: "TypeError", Code: "FunctionInvalid", Message: "function '" + name + "' exports no function: assign one to exports, as in exports = async function(arg) { … }"}
 }
 
-// callableExport accepts a function, and the function that `exports` carries as
-// `default` after translation of ES module syntax.
-func callableExport(v goja.Value) (goja.Callable, bool) {
+// callableExport accepts a function, a class, of which a call makes an instance,
+// and what `exports` carries as `default` after translation of ES module syntax.
+// classes says whether the file holds any.
+func (r *realm) callableExport(v goja.Value, classes bool) (goja.Callable, bool) {
 	if fn, ok := goja.AssertFunction(v); ok {
+		if classes && r.isClass(v) {
+			return func(_ goja.Value, args ...goja.Value) (goja.Value, error) { return r.vm.New(v, args...) }, true
+		}
 		return fn, true
 	}
 	if o, ok := v.(*goja.Object); ok {
-		if fn, ok := goja.AssertFunction(o.Get("default")); ok {
-			return fn, true
+		if d := o.Get("default"); d != nil && d != v {
+			return r.callableExport(d, classes)
 		}
 	}
 	return nil, false
 }
+
+// isClass tells a class by its text, as nothing else does.
+func (r *realm) isClass(v goja.Value) bool {
+	var text goja.Value
+	err := r.throwing(func() {
+		function := r.vm.Get("Function").ToObject(r.vm).Get("prototype").ToObject(r.vm)
+		if toString, ok := goja.AssertFunction(function.Get("toString")); ok {
+			text, _ = toString(v)
+		}
+	})
+	return err == nil && text != nil && classText.MatchString(text.String())
+}
+
+var classText = regexp.MustCompile(`^class\b`)
 
 // invokeScript runs a run_as_user_id_script: a function file, or statements
 // whose last value counts.
@@ -173,7 +193,7 @@ func (r *realm) invokeScript(who identity, args []goja.Value) (goja.Value, *wire
 	globals, all := mentionedGlobals(code)
 	r.context = r.newContext(who)
 	if program, err := CompileWrapped(r.call.msg.Name, code, ""); err == nil {
-		if fn, failure := r.evaluate(program, globals, all, r.context, r.call.msg.Name); failure == nil {
+		if fn, failure := r.evaluate(program, globals, all, false, r.context, r.call.msg.Name); failure == nil {
 			v, err := fn(goja.Undefined(), args...)
 			if err != nil {
 				return nil, r.failure(err)
@@ -202,7 +222,9 @@ func (r *realm) execute(who identity, name string, args []goja.Value) goja.Value
 	}
 	fn, failure := r.export(name, who, false)
 	if failure != nil {
-		panic(r.errorValue(failure))
+		inner := *failure
+		inner.Message = strings.TrimPrefix(inner.Message, inner.Name+": ") // as an error object it has its name
+		panic(r.errorValue(&inner))
 	}
 	v, err := fn(goja.Undefined(), args...)
 	if err != nil {

@@ -16,12 +16,12 @@ class EventTarget {
   removeEventListener(type, fn) { this.#all.set(type, (this.#all.get(type) || []).filter(function (l) { return l.fn !== fn; })); }
   dispatchEvent(e) {
     e.target = e.currentTarget = this;
-    if (typeof this['on' + e.type] === 'function') this['on' + e.type](e);
     for (var l of (this.#all.get(e.type) || []).slice()) {
       if (l.once) this.removeEventListener(e.type, l.fn);
       if (typeof l.fn === 'function') l.fn.call(this, e); else l.fn.handleEvent(e);
       if (e.__stop) break;
     }
+    if (typeof this['on' + e.type] === 'function' && !e.__stop) this['on' + e.type](e);
     return !e.defaultPrevented;
   }
 }

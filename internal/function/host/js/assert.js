@@ -31,7 +31,7 @@ Object.assign(assert, {
   doesNotThrow: function (fn) { fn(); },
   rejects: async function (p, expected, message) { try { await (typeof p === 'function' ? p() : p); } catch (e) { if (matches(e, expected)) return; throw e; } fail(undefined, expected, message, 'rejects', 'Missing expected rejection.'); },
   doesNotReject: async function (p) { await (typeof p === 'function' ? p() : p); },
-  ifError: function (e) { if (e !== null && e !== undefined) throw e; },
+  ifError: function (e) { if (e !== null && e !== undefined) fail(e, null, 'ifError got unwanted exception: ' + (e instanceof Error ? e.message : inspect(e)), 'ifError'); },
 });
 assert.strict = assert;
 return { exports: assert };

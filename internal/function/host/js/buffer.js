@@ -106,7 +106,7 @@ function check(b, offset, n) {
   if (typeof offset !== 'number') throw new TypeError('The "offset" argument must be of type number');
   if (!(offset >= 0 && offset + n <= b.length) || Math.floor(offset) !== offset) {
     var e = new RangeError('The value of "offset" is out of range. It must be >= 0 and <= ' + (b.length - n) + '. Received ' + offset);
-    e.code = 'ERR_OUT_OF_RANGE';
+    e.code = offset === 0 ? 'ERR_BUFFER_OUT_OF_BOUNDS' : 'ERR_OUT_OF_RANGE';
     throw e;
   }
 }
@@ -170,7 +170,7 @@ Object.assign(Buffer, {
     throw e;
   },
   alloc: function (n, fill, encoding) {
-    if (typeof n !== 'number' || !(n >= 0) || n > 512 * 1024 * 1024) throw new RangeError('The value "' + n + '" is invalid for option "size"');
+    if (typeof n !== 'number' || !(n >= 0) || n > 512 * 1024 * 1024) { var e = new RangeError('The value of "size" is out of range. Received ' + n); e.code = 'ERR_OUT_OF_RANGE'; throw e; }
     var b = new FastBuffer(Math.floor(n));
     return fill === undefined || fill === 0 ? b : b.fill(fill, 0, b.length, encoding);
   },

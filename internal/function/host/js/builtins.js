@@ -5,6 +5,9 @@ add(Map, 'groupBy', function (items, fn) { var out = new Map(), i = 0; for (var 
 add(Promise, 'withResolvers', function () { var r = {}; r.promise = new this(function (a, b) { r.resolve = a; r.reject = b; }); return r; });
 add(String.prototype, 'isWellFormed', function () { return !/[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/.test(String(this)); });
 add(String.prototype, 'toWellFormed', function () { return native.utf8Decode(native.utf8Encode(String(this))); });
+// The frames of the constructor itself stay in the stack: nothing can leave them out.
+add(Error, 'captureStackTrace', function (o) { Object.defineProperty(o, 'stack', { value: String(o.name === undefined ? 'Error' : o.name) + (o.message ? ': ' + o.message : '') + '\n' + String(new Error().stack).split('\n').slice(2).join('\n'), writable: true, configurable: true }); });
+if (Error.stackTraceLimit === undefined) Error.stackTraceLimit = 10;
 for (var pair of Object.entries({
   union: function (o) { var s = new Set(this); for (var v of o.keys()) s.add(v); return s; }, intersection: function (o) { var s = new Set(); for (var v of this) if (o.has(v)) s.add(v); return s; },
   difference: function (o) { var s = new Set(); for (var v of this) if (!o.has(v)) s.add(v); return s; }, symmetricDifference: function (o) { var s = new Set(this); for (var v of o.keys()) { if (this.has(v)) s.delete(v); else s.add(v); } return s; },

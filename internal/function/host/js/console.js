@@ -2,17 +2,17 @@
 var counts = new Map(), times = new Map();
 
 function line(level) {
-  return function () { native.log(level, load('inspect').format.apply(undefined, arguments)); };
+  return function () { native.log(level, load('inspect').print.apply(undefined, arguments)); };
 }
 var log = line('info'), error = line('error'), debug = line('debug');
 function named(label) { return label === undefined ? 'default' : String(label); }
 
 var members = {
-  trace: function trace() { debug('Trace: ' + load('inspect').format.apply(undefined, arguments) + '\n' + new Error().stack); },
+  trace: function trace() { debug('Trace: ' + load('inspect').print.apply(undefined, arguments) + '\n' + new Error().stack); },
   dir: function dir(v, options) { log(load('inspect').inspect(v, options)); },
-  table: function table(v) { log(load('inspect').inspect(v)); },
+  table: function table(v) { log(load('inspect').inspect(v, { depth: 4 })); },
   assert: function assert(ok) {
-    if (!ok) error('Assertion failed' + (arguments.length > 1 ? ': ' + load('inspect').format.apply(undefined, Array.prototype.slice.call(arguments, 1)) : ''));
+    if (!ok) error('Assertion failed' + (arguments.length > 1 ? ': ' + load('inspect').print.apply(undefined, Array.prototype.slice.call(arguments, 1)) : ''));
   },
   count: function count(label) { label = named(label); var n = (counts.get(label) || 0) + 1; counts.set(label, n); log(label + ': ' + n); },
   countReset: function countReset(label) { counts.delete(named(label)); },

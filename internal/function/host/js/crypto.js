@@ -22,14 +22,25 @@ class Gather extends Transform {
     this.__parts.push(Uint8Array.from(bytes(data, encoding)));
     return this;
   }
-  _transform(chunk, encoding, cb) { this.update(chunk, encoding); cb(); }
+  // What is written counts at once: write(), end(), digest() may follow each other.
+  write(data, encoding, cb) {
+    if (typeof encoding === 'function') { cb = encoding; encoding = undefined; }
+    this.update(data, encoding);
+    if (cb) later(cb);
+    return true;
+  }
+  end(data, encoding, cb) {
+    if (typeof data === 'function') { cb = data; data = undefined; } else if (typeof encoding === 'function') { cb = encoding; encoding = undefined; }
+    if (data !== undefined && data !== null) this.update(data, encoding);
+    return super.end(cb);
+  }
   __all() { this.__done = true; return this.__parts.length === 1 ? this.__parts[0] : Buffer.concat(this.__parts); }
 }
 class Hash extends Gather {
   constructor(name) { super(); this.__name = name; native.hash(name, new Uint8Array(0)); }
   digest(encoding) { if (this.__done) throw new Error('Digest already called'); return out(native.hash(this.__name, this.__all()), encoding); }
   copy() { var h = new Hash(this.__name); this.__parts.forEach(function (p) { h.__parts.push(p); }); return h; }
-  _flush(cb) { this.push(this.digest()); cb(); }
+  _flush(cb) { this.push(adopt(native.hash(this.__name, this.__parts.length === 1 ? this.__parts[0] : Buffer.concat(this.__parts)))); cb(); }
 }
 class Hmac extends Gather {
   constructor(name, key) { super(); this.__name = name; this.__key = Uint8Array.from(bytes(key)); native.hmac(name, this.__key, new Uint8Array(0)); }
@@ -64,14 +75,30 @@ class Cipher extends Transform {
 }
 
 class KeyObject {
-  constructor(type, data, kind) { this.type = type; Object.defineProperty(this, '__data', { value: data }); this.asymmetricKeyType = kind; if (type === 'secret') this.symmetricKeySize = data.length; }
-  export(options) { if (this.type === 'secret') return options && options.format === 'jwk' ? { kty: 'oct', k: native.base64Encode(this.__data, true) } : adopt(Uint8Array.from(this.__data)); return native.utf8Decode(this.__data); }
+  constructor(type, data) {
+    this.type = type;
+    Object.defineProperty(this, '__data', { value: data });
+    if (type === 'secret') { this.symmetricKeySize = data.length; return; }
+    this.asymmetricKeyType = native.keyType(data).split(' ')[1];
+    var d = native.keyDetails(data);
+    this.asymmetricKeyDetails = this.asymmetricKeyType === 'rsa' ? { modulusLength: d[0], publicExponent: BigInt(d[2]) } : d[1] ? { namedCurve: d[1] } : {};
+  }
+  export(options) {
+    options = options || {};
+    if (this.type === 'secret') return options.format === 'jwk' ? { kty: 'oct', k: native.base64Encode(this.__data, true) } : adopt(Uint8Array.from(this.__data));
+    return exportKey(this.__data, this.type, options);
+  }
   equals(o) { return this.type === o.type && Buffer.compare(this.__data, o.__data) === 0; }
   static from(k) { return k; }
+}
+function exportKey(data, type, options) {
+  var out = native.keyExport(data, type, options.type || '', options.format || 'pem');
+  return options.format === 'der' ? adopt(out) : options.format === 'jwk' ? JSON.parse(native.utf8Decode(out)) : native.utf8Decode(out);
 }
 // key reads every way in which Node takes a key.
 function key(k) {
   if (k && typeof k === 'object' && !(k instanceof KeyObject) && !ArrayBuffer.isView(k) && !(k instanceof ArrayBuffer) && k.key !== undefined) {
+    if (k.format === 'jwk') return native.keyOfJWK(JSON.stringify(k.key));
     if (k.format === 'der') return pem(bytes(k.key), k.type === 'pkcs1' ? 'RSA PRIVATE KEY' : k.type === 'sec1' ? 'EC PRIVATE KEY' : k.type === 'spki' ? 'PUBLIC KEY' : 'PRIVATE KEY');
     return key(k.key);
   }
@@ -79,9 +106,25 @@ function key(k) {
 }
 function pem(der, label) { return native.utf8Encode('-----BEGIN ' + label + '-----\n' + native.base64Encode(der).replace(/.{64}/g, '$&\n') + '\n-----END ' + label + '-----\n'); }
 function createKey(k, want) {
-  var data = key(k), kind = native.keyType(data).split(' ');
-  if (want === 'private' && kind[0] !== 'private') throw new Error('Failed to read private key');
-  return new KeyObject(want, data, kind[1]);
+  var data = key(k);
+  if (want === 'private' && native.keyType(data).split(' ')[0] !== 'private') throw new Error('Failed to read private key');
+  return new KeyObject(want, native.keyPEM(data, want));
+}
+function generateKeyPairSync(kind, options) {
+  options = options || {};
+  var text = native.generateKey(String(kind), kind === 'ec' ? options.namedCurve : options.modulusLength);
+  function as(want, encoding) { var o = createKey(text, want); return encoding ? o.export(encoding) : o; }
+  return { publicKey: as('public', options.publicKeyEncoding), privateKey: as('private', options.privateKeyEncoding) };
+}
+class ECDH {
+  #curve; #private;
+  constructor(curve) { this.#curve = String(curve); native.ecdhKey(this.#curve); }
+  generateKeys(encoding) { this.#private = native.ecdhKey(this.#curve)[0]; return this.getPublicKey(encoding); }
+  setPrivateKey(k, encoding) { this.#private = native.ecdhKey(this.#curve, Uint8Array.from(bytes(k, encoding)))[0]; }
+  #own() { if (!this.#private) throw new Error('Failed to get ECDH private key'); return native.ecdhKey(this.#curve, this.#private); }
+  getPrivateKey(encoding) { return out(this.#own()[0], encoding); }
+  getPublicKey(encoding, format) { if (format && format !== 'uncompressed') throw new Error('crypto.ECDH: only uncompressed points are available'); return out(this.#own()[1], encoding); }
+  computeSecret(other, inEncoding, outEncoding) { this.#own(); return out(native.ecdhSecret(this.#curve, this.#private, bytes(other, inEncoding)), outEncoding); }
 }
 function signOptions(k) {
   var o = k && typeof k === 'object' ? k : {};
@@ -166,8 +209,18 @@ var api = {
   publicEncrypt: function (k, d) { return rsa(true, k, d); }, privateDecrypt: function (k, d) { return rsa(false, k, d); },
   randomBytes: randomBytes, pseudoRandomBytes: randomBytes, randomInt: randomInt, randomUUID: randomUUID,
   randomFillSync: fillRandom, randomFill: function (v) { var cb = callbackOf(arguments); fillRandom(v); later(function () { cb(null, v); }); },
-  timingSafeEqual: function (a, b) { return native.timingSafeEqual(bytes(a), bytes(b)); },
+  timingSafeEqual: function (a, b) {
+    a = bytes(a); b = bytes(b);
+    if (a.length !== b.length) { var e = new RangeError('Input buffers must have the same byte length'); e.code = 'ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH'; throw e; }
+    return native.timingSafeEqual(a, b);
+  },
+  privateEncrypt: function (k, d) { return adopt(native.rsaRaw(true, key(k), bytes(d))); }, publicDecrypt: function (k, d) { return adopt(native.rsaRaw(false, key(k), bytes(d))); },
+  createECDH: function (curve) { return new ECDH(curve); }, ECDH: ECDH,
+  generateKeyPairSync: generateKeyPairSync,
+  generateKeyPair: function (kind, options, cb) { var pair, e = null; try { pair = generateKeyPairSync(kind, options); } catch (x) { e = x; } later(function () { if (e) cb(e); else cb(null, pair.publicKey, pair.privateKey); }); },
+  generateKeySync: function (kind, o) { return new KeyObject('secret', native.randomBytes(kind === 'aes' || kind === 'hmac' ? Math.floor(o.length / 8) : -1)); },
   pbkdf2Sync: pbkdf2Sync, pbkdf2: async(pbkdf2Sync), scryptSync: scryptSync, scrypt: async(scryptSync), hkdfSync: hkdfSync, hkdf: async(hkdfSync),
 };
-for (var name of ['createDiffieHellman', 'createECDH', 'getDiffieHellman', 'generateKeyPair', 'generateKeyPairSync', 'generateKeySync', 'createCipher', 'createDecipher', 'privateEncrypt', 'publicDecrypt', 'diffieHellman', 'X509Certificate']) api[name] = refuse(name);
+api.generateKeyPair[Symbol.for('nodejs.util.promisify.custom')] = async function (kind, options) { return generateKeyPairSync(kind, options); };
+for (var name of ['createDiffieHellman', 'createDiffieHellmanGroup', 'getDiffieHellman', 'createCipher', 'createDecipher', 'diffieHellman', 'X509Certificate']) api[name] = refuse(name);
 return { exports: api, webcrypto: webcrypto, keyBytes: key };

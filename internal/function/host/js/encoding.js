@@ -48,14 +48,15 @@ class TextDecoder {
   }
 }
 
+function invalid(text) { return new (load('abort').DOMException)(text, 'InvalidCharacterError'); }
 function btoa(text) {
   text = String(text);
-  for (var i = 0; i < text.length; i++) if (text.charCodeAt(i) > 255) throw new TypeError('The string to be encoded contains characters outside of the Latin1 range.');
+  for (var i = 0; i < text.length; i++) if (text.charCodeAt(i) > 255) throw invalid('The string to be encoded contains characters outside of the Latin1 range.');
   return native.base64Encode(native.latin1Encode(text));
 }
 function atob(text) {
   text = String(text).replace(/[\t\n\f\r ]/g, '');
-  if (/[^A-Za-z0-9+/=]/.test(text) || text.replace(/=+$/, '').length % 4 === 1) throw new TypeError('The string to be decoded is not correctly encoded.');
+  if (/[^A-Za-z0-9+/=]/.test(text) || text.replace(/=+$/, '').length % 4 === 1) throw invalid('The string to be decoded is not correctly encoded.');
   return native.latin1Decode(native.base64Decode(text));
 }
 return { TextEncoder: TextEncoder, TextDecoder: TextDecoder, atob: atob, btoa: btoa };

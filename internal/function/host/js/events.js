@@ -79,4 +79,27 @@ EventEmitter.once = function (e, name) {
     if (name !== 'error') e.once('error', bad);
   });
 };
+// on gives the arguments of every such event, one after the other.
+EventEmitter.on = function (e, name) {
+  var queue = [], waiting = null, failure = null, done = false;
+  function wake() { if (waiting) { var w = waiting; waiting = null; w(); } }
+  function ok() { queue.push(Array.prototype.slice.call(arguments)); wake(); }
+  function bad(err) { failure = err; wake(); }
+  function stop() { done = true; e.removeListener(name, ok); e.removeListener('error', bad); wake(); return Promise.resolve({ done: true, value: undefined }); }
+  e.on(name, ok);
+  if (name !== 'error') e.on('error', bad);
+  return {
+    next: async function () {
+      for (;;) {
+        if (queue.length) return { done: false, value: queue.shift() };
+        if (failure) { var err = failure; failure = null; stop(); throw err; }
+        if (done) return { done: true, value: undefined };
+        await new Promise(function (resolve) { waiting = resolve; });
+      }
+    },
+    return: stop,
+    throw: function (err) { stop(); return Promise.reject(err); },
+    [Symbol.asyncIterator || Symbol.for('Symbol.asyncIterator')]: function () { return this; },
+  };
+};
 return { exports: EventEmitter };

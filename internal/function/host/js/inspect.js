@@ -17,7 +17,7 @@ function key(k) {
 
 function inspect(value, options, depthOrColors) {
   if (typeof options !== 'object' || options === null) options = typeof depthOrColors === 'number' || depthOrColors === null ? { depth: depthOrColors } : {};
-  var state = { max: options.depth === null ? Infinity : options.depth === undefined ? 4 : options.depth, seen: [], budget: 20000, breakLength: options.breakLength || 80, custom: options.customInspect !== false };
+  var state = { max: options.depth === null ? Infinity : options.depth === undefined ? 2 : options.depth, seen: [], budget: 20000, breakLength: options.breakLength || 80, custom: options.customInspect !== false };
   return show(value, 0, state);
 }
 
@@ -45,10 +45,11 @@ function show(v, depth, st) {
   switch (native.className(v)) {
     case 'Date': return isNaN(v) ? 'Invalid Date' : v.toISOString();
     case 'RegExp': return String(v);
-    case 'Promise': return 'Promise { <' + native.promiseState(v) + '> }';
     case 'Error': return errorText(v, depth, st);
     case 'Number': case 'String': case 'Boolean': return '[' + native.className(v) + ': ' + show(v.valueOf(), depth, st) + ']';
   }
+  var promise = native.promise(v);
+  if (promise) return promiseText(promise, depth, st);
   if (v instanceof Error) return errorText(v, depth, st);
   if (depth > st.max) return Array.isArray(v) ? '[Array]' : '[' + (constructorName(v) || 'Object') + ']';
   st.seen.push(v);
@@ -64,7 +65,11 @@ function container(v, depth, st) {
   if (Array.isArray(v)) {
     open = '['; close = ']';
     if (name === 'Array') name = '';
-    for (var i = 0; i < v.length && i < 100; i++) parts.push(i in v ? show(v[i], depth + 1, st) : '<empty>');
+    for (var i = 0; i < v.length && i < 100; i++) {
+      if (i in v) { parts.push(show(v[i], depth + 1, st)); continue; }
+      for (var from = i; i + 1 < v.length && !(i + 1 in v);) i++;
+      parts.push('<' + (i - from + 1) + ' empty item' + (i > from ? 's>' : '>'));
+    }
     if (v.length > 100) parts.push('… ' + (v.length - 100) + ' more items');
   } else if (ArrayBuffer.isView(v) && v.length !== undefined) {
     name = name + '(' + v.length + ')'; open = '['; close = ']';
@@ -81,7 +86,7 @@ function container(v, depth, st) {
     else if (name === '') name = '[Object: null prototype]';
   }
   if (!Array.isArray(v) && !(ArrayBuffer.isView(v) && v.length !== undefined)) {
-    var keys = Object.keys(v);
+    var keys = Object.keys(v).concat(Object.getOwnPropertySymbols(v).filter(function (s) { return Object.prototype.propertyIsEnumerable.call(v, s); }));
     for (var n = 0; n < keys.length && n < 200; n++) parts.push(key(keys[n]) + ': ' + property(v, keys[n], depth, st));
     if (keys.length > 200) parts.push('… ' + (keys.length - 200) + ' more properties');
   }
@@ -106,9 +111,15 @@ function constructorName(v) {
   return d && typeof d.value === 'function' && d.value.name ? d.value.name : 'Object';
 }
 
+function promiseText(p, depth, st) {
+  if (p.state === 'pending') return 'Promise { <pending> }';
+  return 'Promise { ' + (p.state === 'rejected' ? '<rejected> ' : '') + show(p.result, depth + 1, st) + ' }';
+}
+
 function functionText(f) {
   var kind = /^class\b/.test(Function.prototype.toString.call(f)) ? 'class' : 'Function';
-  return f.name ? '[' + kind + ': ' + f.name + ']' : '[' + kind + ' (anonymous)]';
+  if (!f.name) return '[' + kind + ' (anonymous)]';
+  return '[' + kind + (kind === 'class' ? ' ' : ': ') + f.name + ']';
 }
 
 function errorText(e, depth, st) {
@@ -122,28 +133,31 @@ function errorText(e, depth, st) {
   return text;
 }
 
-function format(first) {
-  var rest = Array.prototype.slice.call(arguments, 1);
-  var out;
+function format() { return formatted(arguments, 2); }
+function formatted(values, deep) {
+  var first = values[0], rest = Array.prototype.slice.call(values, 1), out;
+  function inspected(v) { return inspect(v, { depth: deep }); }
   if (typeof first === 'string') {
-    out = first.replace(/%[sdifjoOc%]/g, function (m) {
+    out = values.length === 1 ? first : first.replace(/%[sdifjoOc%]/g, function (m) {
       if (m === '%%') return '%';
       if (rest.length === 0) return m;
       switch (m) {
-        case '%s': { var v = rest.shift(); return typeof v === 'string' ? v : typeof v === 'object' && v !== null ? inspect(v, { depth: 0 }) : String(v); }
-        case '%d': return String(Number(rest.shift()));
-        case '%i': return String(parseInt(rest.shift(), 10));
+        case '%s': { var v = rest.shift(); return typeof v === 'string' ? v : typeof v === 'bigint' ? v + 'n' : Object.is(v, -0) ? '-0' : typeof v === 'object' && v !== null ? inspect(v, { depth: 0 }) : String(v); }
+        case '%d': { var d = rest.shift(); return typeof d === 'bigint' ? d + 'n' : typeof d === 'object' ? 'NaN' : String(Number(d)); }
+        case '%i': { var n = rest.shift(); return typeof n === 'bigint' ? n + 'n' : String(parseInt(n, 10)); }
         case '%f': return String(parseFloat(rest.shift()));
         case '%j': try { return JSON.stringify(rest.shift()); } catch (e) { return '[Circular]'; }
         case '%c': rest.shift(); return '';
-        default: return inspect(rest.shift());
+        default: return inspected(rest.shift());
       }
     });
   } else {
-    out = arguments.length === 0 ? '' : inspect(first);
+    out = values.length === 0 ? '' : inspected(first);
   }
-  for (var i = 0; i < rest.length; i++) out += ' ' + (typeof rest[i] === 'string' ? rest[i] : inspect(rest[i]));
+  for (var i = 0; i < rest.length; i++) out += ' ' + (typeof rest[i] === 'string' ? rest[i] : inspected(rest[i]));
   return out;
 }
 
-return { inspect: inspect, format: format };
+// print is console's: deeper than util.inspect, as nobody can look again.
+function print() { return formatted(arguments, 4); }
+return { inspect: inspect, format: format, print: print };

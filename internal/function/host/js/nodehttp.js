@@ -3,7 +3,7 @@
 var S = load('stream').exports, EventEmitter = load('events').exports, Buffer = load('buffer').Buffer, U = load('url'), request = load('request');
 
 class IncomingMessage extends S.Readable {
-  constructor() { super(); this.headers = {}; this.rawHeaders = []; this.trailers = {}; this.rawTrailers = []; this.httpVersion = '1.1'; this.httpVersionMajor = 1; this.httpVersionMinor = 1; this.complete = false; this.aborted = false; }
+  constructor() { super({ autoDestroy: false }); this.headers = {}; this.rawHeaders = []; this.trailers = {}; this.rawTrailers = []; this.httpVersion = '1.1'; this.httpVersionMajor = 1; this.httpVersionMinor = 1; this.complete = false; this.aborted = false; }
   _read() {}
   setTimeout() { return this; }
 }
@@ -23,7 +23,7 @@ function optionsOf(args, protocol) {
 
 class ClientRequest extends S.Writable {
   constructor(o, cb) {
-    super();
+    super({ autoDestroy: false });
     this.__o = o; this.__headers = new Map(); this.__parts = []; this.__timer = null;
     this.method = String(o.method || 'GET').toUpperCase();
     this.path = o.path || '/';

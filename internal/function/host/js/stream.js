@@ -22,6 +22,7 @@ function initReadable(s, o) {
   s._readableState = { buffer: [], length: 0, flowing: null, ended: false, endEmitted: false, reading: false, objectMode: !!(o.objectMode || o.readableObjectMode), highWaterMark: o.highWaterMark || (o.objectMode ? 16 : 65536), encoding: o.encoding || null, decoder: null, pipes: [], destroyed: false, scheduled: false };
   s.readable = true;
   s.destroyed = false;
+  if (o.autoDestroy === false) s._autoDestroy = false;
   if (typeof o.read === 'function') s._read = o.read;
   if (typeof o.destroy === 'function') s._destroy = o.destroy;
   if (o.encoding) s.setEncoding(o.encoding);
@@ -80,6 +81,7 @@ var readable = {
   },
   destroy: function (err) { return destroy(this, err); },
   _destroy: function (err, cb) { cb(err); },
+  toArray: async function () { var out = [], it = this[asyncIterator](); for (var r = await it.next(); !r.done; r = await it.next()) out.push(r.value); return out; },
   wrap: function (old) {
     var s = this;
     s._read = function () { old.resume && old.resume(); };
@@ -173,10 +175,14 @@ function end(s) {
   s.readable = false;
   later(function () {
     s.emit('end');
-    if (s._writableState === undefined || s._writableState.finished) { if (s.autoDestroy !== false) closeStream(s); }
+    if (s._writableState === undefined || s._writableState.finished) closeStream(s);
   });
 }
-function closeStream(s) { if (!s._closed) { s._closed = true; later(function () { s.emit('close'); }); } }
+// A stream that came to its end is destroyed, as Node's autoDestroy does.
+function closeStream(s) {
+  if (s._autoDestroy !== false) { destroy(s); return; }
+  if (!s._closed) { s._closed = true; later(function () { s.emit('close'); }); }
+}
 function destroy(s, err) {
   if (s.destroyed) return s;
   s.destroyed = true;
@@ -207,6 +213,7 @@ function initWritable(s, o) {
   s._writableState = { queue: [], length: 0, busy: false, ending: false, ended: false, finished: false, needDrain: false, objectMode: !!(o.objectMode || o.writableObjectMode), highWaterMark: o.highWaterMark || (o.objectMode ? 16 : 16384), decodeStrings: o.decodeStrings !== false, defaultEncoding: 'utf8', corked: 0 };
   s.writable = true;
   s.destroyed = false;
+  if (o.autoDestroy === false) s._autoDestroy = false;
   if (typeof o.write === 'function') s._write = o.write;
   if (typeof o.writev === 'function') s._writev = o.writev;
   if (typeof o.final === 'function') s._final = o.final;
@@ -354,15 +361,27 @@ function finished(s, options, cb) {
   s.on('close', function () { done(s._readableState && !s._readableState.endEmitted && !s._writableState ? new Error('Premature close') : undefined); });
   return function () { called = true; };
 }
+// pipeline connects streams, iterables and functions, which are called with
+// what comes before them and give an iterable or, as the last, a promise.
 function pipeline() {
-  var list = Array.prototype.slice.call(arguments), cb = typeof list[list.length - 1] === 'function' ? list.pop() : function (e) { if (e) throw e; };
+  var list = Array.prototype.slice.call(arguments), cb = typeof list[list.length - 1] === 'function' && arguments.length > 1 ? list.pop() : function (e) { if (e) throw e; };
   if (Array.isArray(list[0])) list = list[0];
-  var called = false;
-  function done(e) { if (called) return; called = true; if (e) list.forEach(function (s) { s.destroy && s.destroy(); }); cb(e); }
-  list.forEach(function (s) { s.on('error', done); });
-  var last = list[list.length - 1];
+  var called = false, streams = [], last = null;
+  function done(e, value) { if (called) return; called = true; if (e) streams.forEach(function (s) { s.destroy && s.destroy(); }); cb(e || undefined, value); }
+  for (var s of list) {
+    var piped = last;
+    if (typeof s === 'function') {
+      s = last === null ? s() : s(last);
+      piped = null;
+      if (s && typeof s.then === 'function') { s.then(function (v) { done(null, v); }, done); return last; }
+    }
+    if (typeof s.pipe !== 'function' && typeof s.write !== 'function') s = Readable.from(s);
+    s.on('error', done);
+    streams.push(s);
+    if (piped) piped.pipe(s);
+    last = s;
+  }
   last.on(last._writableState ? 'finish' : 'end', function () { done(); });
-  for (var i = 0; i + 1 < list.length; i++) list[i].pipe(list[i + 1]);
   return last;
 }
 Object.assign(Stream, { Stream: Stream, Readable: Readable, Writable: Writable, Duplex: Duplex, Transform: Transform, PassThrough: PassThrough, finished: finished, pipeline: pipeline,

@@ -72,12 +72,17 @@ function parse(input, base) {
   }
   r.protocol = m[1].toLowerCase() + ':';
   text = text.slice(m[0].length);
-  if (special[r.protocol] !== undefined) return authority(r, '//' + text.replace(/^[\/\\]*/, ''), input);
+  if (special[r.protocol] !== undefined) return authority(r, r.protocol === 'file:' ? fileText(text) : '//' + text.replace(/^[\/\\]*/, ''), input);
   if (text.slice(0, 2) === '//') return authority(r, text, input);
   var qi = text.indexOf('?');
   if (qi >= 0) { r.search = text.length > qi + 1 ? '?' + encode(text.slice(qi + 1), queryKeep) : ''; text = text.slice(0, qi); }
   if (text[0] === '/') r.pathname = cleanPath(text, false); else { r.opaque = true; r.pathname = text.replace(/[\u0000-\u001f]/g, function (c) { return encodeURIComponent(c); }); }
   return r;
+}
+// fileText: only two slashes begin a host, any other number a path.
+function fileText(text) {
+  text = text.replace(/\\/g, '/');
+  return /^\/\/(?!\/)/.test(text) ? text : '///' + text.replace(/^\/*/, '');
 }
 function authority(r, text, input) {
   var isSpecial = special[r.protocol] !== undefined;

@@ -4,11 +4,11 @@ function input(v) { return typeof v === 'string' ? Buffer.from(v) : v instanceof
 var api = { constants: { Z_NO_FLUSH: 0, Z_PARTIAL_FLUSH: 1, Z_SYNC_FLUSH: 2, Z_FULL_FLUSH: 3, Z_FINISH: 4, Z_BLOCK: 5, Z_OK: 0, Z_STREAM_END: 1, Z_NO_COMPRESSION: 0, Z_BEST_SPEED: 1, Z_BEST_COMPRESSION: 9, Z_DEFAULT_COMPRESSION: -1, BROTLI_OPERATION_FLUSH: 1 } };
 Object.assign(api, api.constants);
 function add(name, className, run) {
-  api[name + 'Sync'] = function (data, o) { return B.adopt(run(input(data), o || {})); };
+  api[name + 'Sync'] = function (data, o) { try { return B.adopt(run(input(data), o || {})); } catch (e) { e.code = e.code || 'Z_DATA_ERROR'; throw e; } };
   api[name] = function (data, o, cb) {
     if (typeof o === 'function') { cb = o; o = {}; }
     var v, e = null;
-    try { v = api[name + 'Sync'](data, o); } catch (x) { e = x; e.code = 'Z_DATA_ERROR'; }
+    try { v = api[name + 'Sync'](data, o); } catch (x) { e = x; }
     Promise.resolve().then(function () { if (e) cb(e); else cb(null, v); });
   };
   class C extends Transform {
@@ -17,7 +17,7 @@ function add(name, className, run) {
     _flush(cb) {
       var data = Buffer.concat(this.__parts);
       if (data.length === 0 && !/^(gzip|deflate)/.test(name)) return cb();
-      try { this.push(api[name + 'Sync'](data, this.__o)); } catch (e) { e.code = 'Z_DATA_ERROR'; return cb(e); }
+      try { this.push(api[name + 'Sync'](data, this.__o)); } catch (e) { return cb(e); }
       cb();
     }
     flush(kind, cb) { if (typeof kind === 'function') cb = kind; if (cb) Promise.resolve().then(cb); }
@@ -37,4 +37,5 @@ add('unzip', 'Unzip', function (d) { return native.inflate('unzip', d); });
 for (var n of ['brotliCompress', 'brotliDecompress', 'brotliCompressSync', 'brotliDecompressSync']) {
   (function (n) { api[n] = function () { throw new Error('zlib.' + n + ' is not available in functions'); }; })(n);
 }
+api.crc32 = function (data, start) { return native.crc32(input(data), start || 0); };
 return { exports: api };
