@@ -10,15 +10,20 @@ import (
 // run is one application of a projection.
 type run struct {
 	Context
-	doc bson.Raw
+	doc   bson.Raw
+	built int // bytes of computed values
 }
+
+// maxComputed bounds the bytes that the computed fields of one document may have together. A projection can name the whole document
+// any number of times, and once for every element of an array.
+const maxComputed = 64 << 20
 
 // Apply returns the projected document. It may be doc itself.
 func (p *Projection) Apply(doc bson.Raw, cx Context) (bson.Raw, error) {
 	if p.Empty() {
 		return doc, nil
 	}
-	r := run{cx, doc}
+	r := run{Context: cx, doc: doc}
 	dst := make([]byte, 0, len(doc))
 	if p.exclusion {
 		return r.excluded(dst, doc, p.root)
@@ -119,6 +124,9 @@ func (r *run) computed(dst []byte, doc []byte, n *node) ([]byte, error) {
 			v, err := c.expr(r.doc)
 			if err != nil {
 				return nil, err
+			}
+			if r.built += len(v.Value); r.built > maxComputed {
+				return nil, mongoerr.New(mongoerr.BSONObjectTooLarge, "the computed fields of a projection exceed the limit of %d bytes", maxComputed)
 			}
 			if v.Type != 0 {
 				dst = value.Append(dst, c.name, v)

@@ -79,3 +79,24 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// TestGrowthIsBounded names the whole document once for every element of a large array.
+func TestGrowthIsBounded(t *testing.T) {
+	list := bson.A{}
+	for range 20_000 {
+		list = append(list, bson.D{})
+	}
+	d, err := bson.Marshal(bson.D{{Key: "l", Value: list}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Compile(doc(t, `{"l.x": "$$ROOT"}`), Options{Expr: func(bson.RawValue) (func(bson.Raw) (bson.RawValue, error), error) {
+		return func(d bson.Raw) (bson.RawValue, error) { return value.Doc(d), nil }, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.Apply(d, Context{}); mongoerr.CodeOf(err) != mongoerr.BSONObjectTooLarge {
+		t.Errorf("%d bytes, %v; want BSONObjectTooLarge", len(out), err)
+	}
+}

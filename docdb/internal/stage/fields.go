@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/expr"
+	"regent/docdb/internal/mongoerr"
 )
 
 // mode is what happens to members that a tree of fields does not name.
@@ -74,8 +75,8 @@ func (f *field) apply(env *expr.Env, dst []byte, doc []byte, how mode) ([]byte, 
 			if err != nil {
 				return nil, err
 			}
-			if !expr.Missing(r) {
-				dst = appendMember(dst, name, r)
+			if dst, err = appendComputed(dst, name, r); err != nil {
+				return nil, err
 			}
 		case m.value == nil && how == include:
 			dst = appendMember(dst, name, v)
@@ -90,7 +91,7 @@ func (f *field) apply(env *expr.Env, dst []byte, doc []byte, how mode) ([]byte, 
 }
 
 // rest appends the computed members that the document did not have.
-func (f *field) rest(env *expr.Env, dst []byte, seen []uint64) ([]byte, error) {
+func (f *field) rest(env *expr.Env, dst []byte, seen []uint64) (_ []byte, err error) {
 	for i, m := range f.members {
 		if !m.computes || seen[i/64]&(1<<(i%64)) != 0 {
 			continue
@@ -100,14 +101,13 @@ func (f *field) rest(env *expr.Env, dst []byte, seen []uint64) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !expr.Missing(v) {
-				dst = appendMember(dst, []byte(m.name), v)
+			if dst, err = appendComputed(dst, []byte(m.name), v); err != nil {
+				return nil, err
 			}
 			continue
 		}
 		dst = append(dst, byte(bson.TypeEmbeddedDocument))
 		dst = append(append(dst, m.name...), 0)
-		var err error
 		if dst, err = m.apply(env, dst, nil, set); err != nil {
 			return nil, err
 		}
@@ -165,6 +165,18 @@ func appendInt(b []byte, i int) []byte {
 		return append(b, byte('0'+i))
 	}
 	return append(appendInt(b, i/10), byte('0'+i%10))
+}
+
+// appendComputed appends a computed value, unless it is missing. Values are references until here: a stage that names the whole
+// document twice doubles it, and a pipeline of such stages would grow it without bounds.
+func appendComputed(dst, name []byte, v bson.RawValue) ([]byte, error) {
+	if expr.Missing(v) {
+		return dst, nil
+	}
+	if n := len(dst) + len(v.Value); n > expr.MaxValueBytes {
+		return nil, mongoerr.New(mongoerr.BSONObjectTooLarge, "a document of a pipeline would have %d bytes, more than the limit of %d bytes", n, expr.MaxValueBytes)
+	}
+	return appendMember(dst, name, v), nil
 }
 
 func appendMember(dst, name []byte, v bson.RawValue) []byte {

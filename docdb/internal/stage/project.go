@@ -321,7 +321,16 @@ func (s *projecting) next(ctx context.Context) (row, error) {
 	if s.buf, err = s.p.tree.apply(s.env, s.buf[:0], r.doc, s.p.how); err != nil {
 		return row{}, err
 	}
-	return row{s.buf, r.meta}, nil
+	out := row{s.buf, r.meta}
+	if cap(s.buf) > keepBytes {
+		s.buf = nil
+		s.env.Reset(nil)
+	}
+	return out, nil
 }
+
+// keepBytes is the largest buffer that a stage keeps for its next document. A larger one belongs to the document alone, or else every
+// stage of a long pipeline would hold one.
+const keepBytes = 1 << 20
 
 func (s *projecting) close() error { return s.src.close() }
