@@ -60,6 +60,7 @@ var ChoiceTable = []Choice{
 	{"array against array", "", "equal, or one contains the other as an element; sharing an element is not enough", "any common element"},
 	{"object without operators as a value", "", "a literal document, equal field by field in order", "a nested expression"},
 	{"negated expression that cannot be evaluated", "", "false", "true"},
+	{"filter whose apply_when cannot be evaluated", "", "matches nothing", "does not apply"},
 	{"role whose apply_when is broken or absent", "", "never matches", "–"},
 	{"permission that is broken", "", "false", "undefined"},
 	{"rules file without roles", "", "no access, default rules do not apply", "default rules apply"},

@@ -26,12 +26,20 @@ func (a *Access) Query() (Query, error) {
 	q := Query{}
 	e := &a.env
 	for _, f := range a.ns.filters {
+		before := e.failed
 		ok, err := f.apply.eval(e)
 		if e.trace != nil {
 			e.note("filter %q: apply_when is %t: %s", f.name, ok, f.apply)
 		}
 		if err != nil {
 			return q, err
+		}
+		if !ok && e.failed != before {
+			// Whether it narrows is not known (a function threw): denied.
+			e.note("filter %q: apply_when cannot be evaluated: it matches nothing", f.name)
+			e.failed = before
+			q.Filters = And(q.Filters, matchesNothing)
+			continue
 		}
 		if !ok {
 			continue
