@@ -157,3 +157,32 @@ func Rules(t *rapid.T) *app.Rules {
 	}
 	return rules
 }
+
+// Filters draws up to two filters.
+func Filters(t *rapid.T) []app.Filter {
+	var out []app.Filter
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "filters") {
+		f := app.Filter{
+			Name: "f",
+			ApplyWhen: raw(rapid.SampledFrom([]any{
+				bson.D{}, true, bson.D{{Key: "%%user.id", Value: "u1"}}, bson.D{{Key: "%%user.id", Value: "u2"}}, bson.D{{Key: "%%user.custom_data.none", Value: bson.D{{Key: "%exists", Value: true}}}},
+				bson.D{{Key: "%%true", Value: bson.D{{Key: "%function", Value: bson.D{{Key: "name", Value: "isFalse"}}}}}},
+				bson.D{{Key: "%%true", Value: bson.D{{Key: "%function", Value: bson.D{{Key: "name", Value: "throws"}}}}}},
+			}).Draw(t, "filter applies")),
+		}
+		if q := rapid.SampledFrom([]any{
+			nil, bson.D{{Key: "owner", Value: "%%user.id"}}, bson.D{{Key: "a", Value: "%%user.custom_data.team"}}, bson.D{{Key: "b", Value: "%%user.custom_data.none"}},
+			bson.D{{Key: "n", Value: bson.D{{Key: "$exists", Value: true}}}}, bson.D{{Key: "n", Value: bson.D{{Key: "$ne", Value: int32(1)}}}},
+			bson.D{{Key: "tags", Value: bson.D{{Key: "$in", Value: bson.A{"%%user.id", "x"}}}}},
+		}).Draw(t, "filter query"); q != nil {
+			f.Query = raw(q).Document()
+		} else {
+			f.Query = raw(bson.D{}).Document()
+		}
+		if rapid.IntRange(0, 2).Draw(t, "filter projects") == 0 {
+			f.Projection = raw(bson.D{{Key: rapid.SampledFrom([]string{"a", "n", "sub"}).Draw(t, "hidden"), Value: int32(0)}}).Document()
+		}
+		out = append(out, f)
+	}
+	return out
+}
