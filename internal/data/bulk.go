@@ -38,6 +38,9 @@ func (r *request) bulkWrite() (bson.RawValue, error) {
 	if len(given) == 0 {
 		return bson.RawValue{}, mongoFault("must provide at least one element in input slice")
 	}
+	if r.access != nil && len(given) > r.s.limits.WriteDocuments {
+		return bson.RawValue{}, invalid("more than %d operations (write_max_documents)", r.s.limits.WriteDocuments)
+	}
 	ops := make([]bulkOperation, len(given))
 	for i, d := range given {
 		if ops[i], err = r.bulkOperation(d, i); err != nil {
