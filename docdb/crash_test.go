@@ -3,231 +3,570 @@ package docdb_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"regent/docdb"
 )
 
-const crashFolder = "DOCDB_CRASH_FOLDER"
+// TestKilledWriters kills a process with 16 writers, transactions and changes of the catalogue at random moments, and opens what it
+// leaves behind. Every acknowledged write is there; a write that was on its way is there as a whole or not at all, and exactly once
+// when it is sent again with its transaction number; indexes agree with documents; and who knows the change events only, going on
+// from the last one seen before, knows every document.
+//
+// DOCDB_CRASH_ROUNDS=200 go test ./docdb -run TestKilledWriters -timeout 30m does it two hundred times.
+func TestKilledWriters(t *testing.T) {
+	rounds := 4
+	if n, err := strconv.Atoi(os.Getenv("DOCDB_CRASH_ROUNDS")); err == nil {
+		rounds = n
+	}
+	dir := t.TempDir()
+	m := newCrashModel()
+	rep := newReplica(crashDB)
+	for round := 0; round < rounds; round++ {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), crashFolder+"="+dir, crashRound+"="+strconv.Itoa(round))
+		cmd.Stderr = os.Stderr
+		pipe, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		kill := func(within int) {
+			time.AfterFunc(time.Duration(rand.IntN(within))*time.Millisecond, func() { cmd.Process.Kill() })
+		}
+		if round%10 == 9 {
+			kill(300) // perhaps while it opens the folder
+		}
+		acks := 0
+		sc := bufio.NewScanner(pipe)
+		for lines := 0; sc.Scan(); lines++ {
+			if lines == 1 {
+				kill(800)
+			}
+			line := sc.Text()
+			if strings.HasPrefix(line, "error") {
+				t.Fatalf("round %d: %s", round, line)
+			}
+			var s crashStep
+			if json.Unmarshal([]byte(line), &s) != nil {
+				continue // the last line may be cut off
+			}
+			if m.step(s) {
+				acks++
+			}
+		}
+		cmd.Wait()
+		if testing.Verbose() {
+			t.Logf("round %d: %d acknowledged", round, acks)
+		}
+		verifyCrash(t, round, dir, m, rep)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// verifyCrash opens the folder and compares it with what the model allows.
+func verifyCrash(t *testing.T, round int, dir string, m *crashModel, rep *replica) {
+	t.Helper()
+	db, err := docdb.Open(dir, docdb.Options{Log: t.Logf})
+	if err != nil {
+		t.Fatalf("round %d: %v", round, err)
+	}
+	defer db.Close()
+	c, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	reports, err := db.Check(c)
+	must(t, err)
+	for _, r := range reports {
+		if len(r.Problems) > 0 {
+			t.Fatalf("round %d: %s: %v", round, r.Namespace, r.Problems)
+		}
+	}
+	client, err := mongo.Connect(db.ClientOptions())
+	must(t, err)
+	defer client.Disconnect(c)
+	// What was on its way with a transaction number is sent once more: it must have happened exactly once then.
+	raw := rawDial(t, db)
+	for _, s := range m.pending {
+		if s.Resend != "" {
+			var cmd bson.D
+			must(t, bson.UnmarshalExtJSON([]byte(s.Resend), true, &cmd))
+			if rep, err := raw.exchange(crashDB, cmd); err != nil || rep.Lookup("n").AsInt64() != 1 {
+				t.Fatalf("round %d: sent again: %v %s", round, err, rep)
+			}
+			s.Ack = true
+			m.step(s)
+		}
+	}
+	actual, err := readCrash(c, client)
+	must(t, err)
+	if bad := m.settle(actual); bad != "" {
+		t.Fatalf("round %d: %s", round, bad)
+	}
+	if _, err := rep.follow(c, client); err != nil {
+		t.Fatalf("round %d: %v", round, err)
+	}
+	if bad, err := rep.compare(c, client); err != nil || bad != "" {
+		t.Fatalf("round %d: change events: %v %s", round, err, bad)
+	}
+}
+
+const (
+	crashFolder = "DOCDB_CRASH_FOLDER"
+	crashRound  = "DOCDB_CRASH_ROUND"
+	crashDB     = "crash"
+)
 
 // TestMain runs the writers of TestKilledWriters when it is asked to.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashFolder); dir != "" {
-		crashWriters(dir)
+		round, _ := strconv.Atoi(os.Getenv(crashRound))
+		if err := crashWriters(dir, round); err != nil {
+			fmt.Println("error", err)
+		}
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// crashWriters writes until the process is killed, and prints a line for each acknowledged write: "i worker number" for an insert,
-// "u worker number" for an update, "t worker number" for a transaction that put a document into each of two collections.
-func crashWriters(dir string) {
-	db, err := docdb.Open(dir, docdb.Options{})
-	if err != nil {
-		fmt.Println("error", err)
+// crashStep says what a writer is about to do (Ack false), or that it has been acknowledged.
+type crashStep struct {
+	Writer int      `json:"w"`
+	N      int      `json:"n"`
+	Ack    bool     `json:"ack,omitempty"`
+	Does   []effect `json:"e,omitempty"`
+	// Whole says that the effects come all together or not at all; otherwise in their order.
+	Whole bool `json:"whole,omitempty"`
+	// Resend is the command to send again if it was not answered.
+	Resend string `json:"resend,omitempty"`
+}
+
+// effect is what one document or collection is afterwards.
+type effect struct {
+	Coll string `json:"c"`
+	ID   string `json:"id,omitempty"`
+	V    int    `json:"v,omitempty"`    // the document's field v; gone if negative
+	Drop bool   `json:"drop,omitempty"` // the collection goes
+	To   string `json:"to,omitempty"`   // the collection is called so from now on
+	Make bool   `json:"make,omitempty"` // the collection is there, without documents
+	// Index, if not "", is made, or dropped when V is negative.
+	Index string `json:"ix,omitempty"`
+}
+
+// crashState is what a database has: documents (and indexes) by collection.
+type crashState map[string]map[string]int
+
+func (s crashState) clone() crashState {
+	out := crashState{}
+	for c, docs := range s {
+		m := map[string]int{}
+		for k, v := range docs {
+			m[k] = v
+		}
+		out[c] = m
+	}
+	return out
+}
+
+func (s crashState) do(e effect) {
+	coll := s[e.Coll]
+	switch {
+	case e.Drop:
+		delete(s, e.Coll)
 		return
+	case e.To != "":
+		delete(s, e.Coll)
+		s[e.To] = coll
+		return
+	}
+	if coll == nil {
+		coll = map[string]int{}
+		s[e.Coll] = coll
+	}
+	id := e.ID
+	if e.Index != "" {
+		id = "index " + e.Index
+	}
+	switch {
+	case e.Make:
+	case e.V < 0:
+		delete(coll, id)
+	default:
+		coll[id] = e.V
+	}
+}
+
+// diff names the first difference between two states.
+func (s crashState) diff(o crashState) string {
+	for c, docs := range s {
+		if o[c] == nil {
+			return fmt.Sprintf("collection %s is missing", c)
+		}
+		for id, v := range docs {
+			if w, ok := o[c][id]; !ok || v != w {
+				return fmt.Sprintf("%s %s is %d (there: %v), want %d", c, id, w, ok, v)
+			}
+		}
+		for id := range o[c] {
+			if _, ok := docs[id]; !ok {
+				return fmt.Sprintf("%s %s should not be there", c, id)
+			}
+		}
+	}
+	for c := range o {
+		if s[c] == nil {
+			return fmt.Sprintf("collection %s should not be there", c)
+		}
+	}
+	return ""
+}
+
+// crashModel is what must be there: all that was acknowledged, and of each writer one step that may be.
+type crashModel struct {
+	state   crashState
+	pending map[int]crashStep
+}
+
+func newCrashModel() *crashModel {
+	return &crashModel{state: crashState{}, pending: map[int]crashStep{}}
+}
+
+func (m *crashModel) step(s crashStep) (ack bool) {
+	if !s.Ack {
+		m.pending[s.Writer] = s
+		return false
+	}
+	for _, e := range m.pending[s.Writer].Does {
+		m.state.do(e)
+	}
+	delete(m.pending, s.Writer)
+	return true
+}
+
+// settle looks for a state that the model allows and that is the actual one, and goes on from it. Writers touch different documents, so
+// that each is judged alone.
+func (m *crashModel) settle(actual crashState) string {
+	for w, s := range m.pending {
+		delete(m.pending, w)
+		best := ""
+		for n := 0; n <= len(s.Does); n++ {
+			if s.Whole && n != 0 && n != len(s.Does) {
+				continue
+			}
+			try := m.state.clone()
+			for _, e := range s.Does[:n] {
+				try.do(e)
+			}
+			// Only what this step touches is looked at.
+			if bad := touched(s.Does, try, actual); bad == "" {
+				best = ""
+				m.state = try
+				break
+			} else if n == 0 {
+				best = bad
+			} else if n == len(s.Does) && best != "" {
+				return fmt.Sprintf("writer %d: step %d neither happened (%s) nor did not (%s)", w, s.N, bad, best)
+			}
+		}
+	}
+	if bad := m.state.diff(actual); bad != "" {
+		return bad
+	}
+	m.state = actual
+	return ""
+}
+
+// touched compares two states in the places of some effects.
+func touched(does []effect, a, b crashState) string {
+	for _, e := range does {
+		for _, c := range []string{e.Coll, e.To} {
+			if c == "" {
+				continue
+			}
+			if e.ID == "" && e.Index == "" && (a[c] == nil) != (b[c] == nil) {
+				return fmt.Sprintf("collection %s: %v, %v", c, a[c] != nil, b[c] != nil)
+			}
+			id := e.ID
+			if e.Index != "" {
+				id = "index " + e.Index
+			}
+			v, ok := a[c][id]
+			w, ok2 := b[c][id]
+			if v != w || ok != ok2 {
+				return fmt.Sprintf("%s %s: %d %v, %d %v", c, id, v, ok, w, ok2)
+			}
+		}
+	}
+	return ""
+}
+
+// readCrash reads the whole database.
+func readCrash(c context.Context, client *mongo.Client) (crashState, error) {
+	out := crashState{}
+	d := client.Database(crashDB)
+	names, err := d.ListCollectionNames(c, bson.D{})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		m := map[string]int{}
+		out[name] = m
+		cur, err := d.Collection(name).Find(c, bson.D{})
+		if err != nil {
+			return nil, err
+		}
+		for cur.Next(c) {
+			m[cur.Current.Lookup("_id").StringValue()] = int(cur.Current.Lookup("v").AsInt64())
+		}
+		if err := cur.Err(); err != nil {
+			return nil, err
+		}
+		specs, err := d.Collection(name).Indexes().ListSpecifications(c)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range specs {
+			if s.Name != "_id_" && name != "items" {
+				m["index "+s.Name] = 0
+			}
+		}
+	}
+	return out, nil
+}
+
+// crashWriters writes until the process is killed, and prints a line before each step and one when it has been acknowledged.
+func crashWriters(dir string, round int) error {
+	db, err := docdb.Open(dir, docdb.Options{CacheBytes: 8 << 20})
+	if err != nil {
+		return err
 	}
 	client, err := mongo.Connect(db.ClientOptions())
 	if err != nil {
-		fmt.Println("error", err)
-		return
+		return err
 	}
 	c := context.Background()
-	d := client.Database("crash")
-	d.Collection("items").Indexes().CreateMany(c, []mongo.IndexModel{{Keys: bson.D{{Key: "w", Value: 1}, {Key: "n", Value: 1}}, Options: options.Index().SetUnique(true)}, {Keys: bson.D{{Key: "tags", Value: 1}}}})
-	start := int(time.Now().UnixNano() / 1000 % 1e12)
-	var out sync.Mutex
-	ack := func(kind string, w, n int) {
-		out.Lock()
-		fmt.Println(kind, w, n)
-		out.Unlock()
+	d := client.Database(crashDB)
+	// The collections are there before the writers begin, so that a transaction need not make them.
+	setup := crashStep{}
+	colls := []string{"items", "left", "right", "counters"}
+	for _, name := range colls {
+		setup.Does = append(setup.Does, effect{Coll: name, Make: true})
 	}
-	for w := 0; w < 16; w++ {
-		go func() {
-			s, _ := client.StartSession()
-			for n := start; ; n++ {
-				switch n % 4 {
-				case 0, 1:
-					if _, err := d.Collection("items").InsertOne(c, bson.D{{Key: "w", Value: w}, {Key: "n", Value: n}, {Key: "tags", Value: bson.A{n % 5, n % 7}}}); err == nil {
-						ack("i", w, n)
-					}
-				case 2:
-					if _, err := d.Collection("counters").UpdateOne(c, bson.D{{Key: "_id", Value: w}}, bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: n}}}}, options.UpdateOne().SetUpsert(true)); err == nil {
-						ack("u", w, n)
-					}
-				case 3:
-					_, err := s.WithTransaction(c, func(tx context.Context) (any, error) {
-						id := fmt.Sprintf("%d-%d", w, n)
-						if _, err := d.Collection("left").InsertOne(tx, bson.D{{Key: "_id", Value: id}}); err != nil {
-							return nil, err
-						}
-						return d.Collection("right").InsertOne(tx, bson.D{{Key: "_id", Value: id}})
-					})
-					if err == nil {
-						ack("t", w, n)
-					}
-				}
-			}
-		}()
+	say(setup)
+	for _, name := range colls {
+		if err := d.CreateCollection(c, name); err != nil && !alreadyThere(err) {
+			return err
+		}
 	}
-	select {}
+	setup.Ack = true
+	say(setup)
+	fail := make(chan error)
+	for w := 0; w < crashWriterCount; w++ {
+		conn, err := db.Dialer().DialContext(c, "", "")
+		if err != nil {
+			return err
+		}
+		cw := &crashWriter{c: c, d: d, client: client, raw: rawConn{conn}, w: w, round: round, rng: rand.New(rand.NewPCG(uint64(round), uint64(w)))}
+		go func() { fail <- cw.run() }()
+	}
+	cw := &crashWriter{c: c, d: d, client: client, w: crashWriterCount, round: round, rng: rand.New(rand.NewPCG(uint64(round), 1000))}
+	go func() { fail <- cw.catalogue(db) }()
+	return <-fail
 }
 
-// TestKilledWriters kills a process with 16 writers at random moments: every acknowledged write is there afterwards, no transaction
-// is there by half, and the indexes agree with the documents. DOCDB_CRASH_ROUNDS sets the number of rounds.
-func TestKilledWriters(t *testing.T) {
-	rounds := 3
-	if n, err := strconv.Atoi(os.Getenv("DOCDB_CRASH_ROUNDS")); err == nil {
-		rounds = n
+const crashWriterCount = 16
+
+func alreadyThere(err error) bool {
+	var ce mongo.CommandError
+	return errors.As(err, &ce) && (ce.Code == 48 || ce.Code == 85 || ce.Code == 86)
+}
+
+func say(s crashStep) {
+	b, _ := json.Marshal(s)
+	os.Stdout.Write(append(b, '\n'))
+}
+
+// crashWriter is one of the writers. All documents of a writer carry its number in their _id.
+type crashWriter struct {
+	c        context.Context
+	d        *mongo.Database
+	client   *mongo.Client
+	raw      rawConn
+	w, round int
+	rng      *rand.Rand
+	n        int
+	mine     []string // documents in items
+	incs     int
+	sess     *mongo.Session
+}
+
+// step says what comes, does it, and says that it is done.
+func (cw *crashWriter) step(s crashStep, f func() error) error {
+	cw.n++
+	s.Writer, s.N = cw.w, cw.n
+	say(s)
+	if err := f(); err != nil {
+		return fmt.Errorf("writer %d step %d %v: %w", cw.w, cw.n, s.Does, err)
 	}
-	dir := t.TempDir()
-	counters := map[string]int{}
-	var token bson.Raw
-	events := map[string]bool{}
-	for round := 0; round < rounds; round++ {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), crashFolder+"="+dir)
-		pipe, err := cmd.StdoutPipe()
-		must(t, err)
-		must(t, cmd.Start())
-		time.AfterFunc(time.Duration(300+rand.IntN(500))*time.Millisecond, func() { cmd.Process.Kill() })
-		var inserts, txns [][2]int
-		sc := bufio.NewScanner(pipe)
-		for sc.Scan() {
-			var kind string
-			var w, n int
-			if _, err := fmt.Sscan(sc.Text(), &kind, &w, &n); err != nil {
-				if strings.HasPrefix(sc.Text(), "error") {
-					t.Fatal(sc.Text())
+	say(crashStep{Writer: cw.w, N: cw.n, Ack: true})
+	return nil
+}
+
+func (cw *crashWriter) id() string {
+	return fmt.Sprintf("%d-%d-%d", cw.round, cw.w, cw.rng.IntN(1<<40))
+}
+
+func (cw *crashWriter) doc(id string, v int) bson.D {
+	return bson.D{{Key: "_id", Value: id}, {Key: "w", Value: cw.w}, {Key: "v", Value: v}, {Key: "tags", Value: bson.A{v % 5, v % 7, id}}, {Key: "pad", Value: strings.Repeat("x", cw.rng.IntN(2000))}}
+}
+
+func (cw *crashWriter) run() error {
+	var err error
+	if cw.sess, err = cw.client.StartSession(); err != nil {
+		return err
+	}
+	items := cw.d.Collection("items")
+	lsid := bson.D{{Key: "id", Value: bson.Binary{Subtype: 4, Data: []byte(fmt.Sprintf("crash %04d  %04d", cw.w, cw.round))}}}
+	for {
+		v := 1 + cw.rng.IntN(1000)
+		switch kind := cw.rng.IntN(10); {
+		case kind < 3 || len(cw.mine) == 0:
+			id := cw.id()
+			err = cw.step(crashStep{Does: []effect{{Coll: "items", ID: id, V: v}}}, func() error {
+				_, err := items.InsertOne(cw.c, cw.doc(id, v))
+				return err
+			})
+			cw.mine = append(cw.mine, id)
+		case kind == 3: // an ordered batch: a first part of it may be there
+			var docs []any
+			var s crashStep
+			for i := 0; i < 5; i++ {
+				id := cw.id()
+				docs = append(docs, cw.doc(id, v))
+				s.Does = append(s.Does, effect{Coll: "items", ID: id, V: v})
+				cw.mine = append(cw.mine, id)
+			}
+			err = cw.step(s, func() error { _, err := items.InsertMany(cw.c, docs); return err })
+		case kind == 4:
+			id := cw.mine[cw.rng.IntN(len(cw.mine))]
+			err = cw.step(crashStep{Does: []effect{{Coll: "items", ID: id, V: v}}}, func() error {
+				r, err := items.UpdateOne(cw.c, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "v", Value: v}, {Key: "tags.0", Value: v % 3}}}})
+				if err == nil && r.MatchedCount != 1 {
+					err = errors.New("an acknowledged document is not there")
 				}
-				continue // the last line may be cut off
-			}
-			switch kind {
-			case "i":
-				inserts = append(inserts, [2]int{w, n})
-			case "t":
-				txns = append(txns, [2]int{w, n})
-			case "u":
-				counters[fmt.Sprint(w)] = n
-			}
+				return err
+			})
+		case kind == 5:
+			i := cw.rng.IntN(len(cw.mine))
+			id := cw.mine[i]
+			cw.mine = append(cw.mine[:i], cw.mine[i+1:]...)
+			err = cw.step(crashStep{Does: []effect{{Coll: "items", ID: id, V: -1}}}, func() error {
+				r, err := items.DeleteOne(cw.c, bson.D{{Key: "w", Value: cw.w}, {Key: "_id", Value: id}})
+				if err == nil && r.DeletedCount != 1 {
+					err = errors.New("an acknowledged document is not there")
+				}
+				return err
+			})
+		case kind < 8: // a transaction over three collections
+			id := cw.id()
+			up := cw.mine[cw.rng.IntN(len(cw.mine))]
+			s := crashStep{Whole: true, Does: []effect{{Coll: "left", ID: id, V: v}, {Coll: "right", ID: id, V: v}, {Coll: "items", ID: up, V: v}}}
+			err = cw.step(s, func() error {
+				_, err := cw.sess.WithTransaction(cw.c, func(tx context.Context) (any, error) {
+					if _, err := cw.d.Collection("left").InsertOne(tx, cw.doc(id, v)); err != nil {
+						return nil, err
+					}
+					if _, err := items.UpdateOne(tx, bson.D{{Key: "_id", Value: up}}, bson.D{{Key: "$set", Value: bson.D{{Key: "v", Value: v}}}}); err != nil {
+						return nil, err
+					}
+					return cw.d.Collection("right").InsertOne(tx, cw.doc(id, v))
+				})
+				return err
+			})
+		default: // $inc with a transaction number, sent again after a crash
+			id := fmt.Sprintf("%d-%d", cw.round, cw.w)
+			n := cw.n
+			cmd := bson.D{{Key: "update", Value: "counters"}, {Key: "updates", Value: bson.A{bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: id}}}, {Key: "u", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "v", Value: 1}}}}}, {Key: "upsert", Value: true}}}},
+				{Key: "lsid", Value: lsid}, {Key: "txnNumber", Value: int64(n + 1)}}
+			x, _ := bson.MarshalExtJSON(cmd, true, false)
+			cw.incs++
+			err = cw.step(crashStep{Does: []effect{{Coll: "counters", ID: id, V: cw.incs}}, Resend: string(x)}, func() error {
+				rep, err := cw.raw.exchange(crashDB, cmd)
+				if err == nil && rep.Lookup("n").AsInt64() != 1 {
+					err = fmt.Errorf("%s", rep)
+				}
+				return err
+			})
 		}
-		cmd.Wait()
-		db, err := docdb.Open(dir, docdb.Options{Log: t.Logf})
-		must(t, err)
-		reports, err := db.Check(context.Background())
-		must(t, err)
-		for _, r := range reports {
-			if len(r.Problems) > 0 {
-				t.Fatalf("round %d: %s: %v", round, r.Namespace, r.Problems)
-			}
+		if err != nil {
+			return err
 		}
-		client, err := mongo.Connect(db.ClientOptions())
-		must(t, err)
-		c := context.Background()
-		d := client.Database("crash")
-		lost := 0
-		for _, i := range inserts {
-			if err := d.Collection("items").FindOne(c, bson.D{{Key: "w", Value: i[0]}, {Key: "n", Value: i[1]}}).Err(); err != nil {
-				lost++
-			}
-		}
-		for _, i := range txns {
-			if err := d.Collection("left").FindOne(c, bson.D{{Key: "_id", Value: fmt.Sprintf("%d-%d", i[0], i[1])}}).Err(); err != nil {
-				lost++
-			}
-		}
-		for w, n := range counters {
-			id, _ := strconv.Atoi(w)
-			var got struct{ N int }
-			if err := d.Collection("counters").FindOne(c, bson.D{{Key: "_id", Value: id}}).Decode(&got); err != nil || got.N < n {
-				lost++
-			}
-		}
-		if lost > 0 {
-			t.Fatalf("round %d: %d of %d acknowledged writes are lost", round, lost, len(inserts)+len(txns))
-		}
-		half, err := d.Collection("left").Aggregate(c, mongo.Pipeline{
-			{{Key: "$lookup", Value: bson.D{{Key: "from", Value: "right"}, {Key: "localField", Value: "_id"}, {Key: "foreignField", Value: "_id"}, {Key: "as", Value: "r"}}}},
-			{{Key: "$match", Value: bson.D{{Key: "r", Value: bson.A{}}}}}})
-		must(t, err)
-		if half.Next(c) {
-			t.Fatalf("round %d: half a transaction: %s", round, half.Current)
-		}
-		l, err := d.Collection("left").EstimatedDocumentCount(c)
-		must(t, err)
-		r, err := d.Collection("right").EstimatedDocumentCount(c)
-		must(t, err)
-		if l != r {
-			t.Fatalf("round %d: %d on the left, %d on the right", round, l, r)
-		}
-		// A change stream that goes on from the token of the round before shows every insert once.
-		o := options.ChangeStream().SetMaxAwaitTime(10 * time.Millisecond).SetBatchSize(5000)
-		if token != nil {
-			o.SetStartAfter(token)
-		} else {
-			o.SetStartAtOperationTime(&bson.Timestamp{T: 1, I: 1})
-		}
-		s, err := d.Collection("items").Watch(c, mongo.Pipeline{{{Key: "$match", Value: bson.D{{Key: "operationType", Value: "insert"}}}}}, o)
-		must(t, err)
-		for s.TryNext(c) {
-			key := s.Current.Lookup("fullDocument", "_id").String()
-			if events[key] {
-				t.Fatalf("round %d: the stream repeats %s", round, key)
-			}
-			events[key] = true
-			token = append(bson.Raw(nil), s.ResumeToken()...)
-		}
-		must(t, s.Err())
-		s.Close(c)
-		n, err := d.Collection("items").CountDocuments(c, bson.D{})
-		must(t, err)
-		if int(n) != len(events) {
-			t.Fatalf("round %d: %d documents, %d events", round, n, len(events))
-		}
-		t.Logf("round %d: %d inserts, %d transactions", round, len(inserts), len(txns))
-		must(t, client.Disconnect(c))
-		must(t, db.Close())
 	}
 }
 
-func TestBackup(t *testing.T) {
-	db, client := open(t)
-	c := ctx(t)
-	_, err := client.Database("a").Collection("b").InsertOne(c, bson.D{{Key: "_id", Value: 1}})
-	must(t, err)
-	dir := t.TempDir()
-	must(t, db.Backup(dir+"/copy"))
-	if err := db.Backup(dir + "/copy"); err == nil {
-		t.Fatal("a backup over a backup")
-	}
-	_, err = client.Database("a").Collection("b").InsertOne(c, bson.D{{Key: "_id", Value: 2}})
-	must(t, err)
-	must(t, docdb.Restore(dir+"/copy", dir+"/restored"))
-	other, err := docdb.Open(dir+"/restored", docdb.Options{})
-	must(t, err)
-	defer other.Close()
-	cl, err := mongo.Connect(other.ClientOptions())
-	must(t, err)
-	defer cl.Disconnect(c)
-	n, err := cl.Database("a").Collection("b").CountDocuments(c, bson.D{})
-	must(t, err)
-	if n != 1 {
-		t.Fatal(n)
-	}
-	must(t, db.Compact(c))
-	if _, err := docdb.Open(dir+"/restored", docdb.Options{}); err == nil || !strings.Contains(err.Error(), "another process") {
-		t.Fatal(err)
+// catalogue makes, fills, renames and drops collections, builds and drops indexes, and compacts.
+func (cw *crashWriter) catalogue(db *docdb.DB) error {
+	items := cw.d.Collection("items").Indexes()
+	for k := 0; ; k++ {
+		a, b := fmt.Sprintf("a-%d-%d", cw.round, k), fmt.Sprintf("b-%d-%d", cw.round, k)
+		coll := cw.d.Collection(a)
+		if err := cw.step(crashStep{Does: []effect{{Coll: a, Make: true}}}, func() error { return cw.d.CreateCollection(cw.c, a) }); err != nil {
+			return err
+		}
+		var docs []any
+		var s crashStep
+		for i := 0; i < 20; i++ {
+			id := cw.id()
+			docs = append(docs, cw.doc(id, i+1))
+			s.Does = append(s.Does, effect{Coll: a, ID: id, V: i + 1})
+		}
+		if err := cw.step(s, func() error { _, err := coll.InsertMany(cw.c, docs); return err }); err != nil {
+			return err
+		}
+		if err := cw.step(crashStep{Does: []effect{{Coll: a, Index: "tags_1"}}}, func() error {
+			_, err := coll.Indexes().CreateOne(cw.c, mongo.IndexModel{Keys: bson.D{{Key: "tags", Value: 1}}})
+			return err
+		}); err != nil {
+			return err
+		}
+		// The large collection that all write to gets an index and loses it.
+		name := []bson.D{{{Key: "w", Value: 1}, {Key: "v", Value: -1}}, {{Key: "tags", Value: 1}}, {{Key: "v", Value: "hashed"}}}[k%3]
+		n, err := items.CreateOne(cw.c, mongo.IndexModel{Keys: name})
+		if err != nil {
+			return err
+		}
+		if err := cw.step(crashStep{Whole: true, Does: []effect{{Coll: a, To: b}}}, func() error {
+			return cw.client.Database("admin").RunCommand(cw.c, bson.D{{Key: "renameCollection", Value: crashDB + "." + a}, {Key: "to", Value: crashDB + "." + b}}).Err()
+		}); err != nil {
+			return err
+		}
+		if k%2 == 0 {
+			if err := items.DropOne(cw.c, n); err != nil {
+				return err
+			}
+		}
+		if k%3 != 2 {
+			if err := cw.step(crashStep{Does: []effect{{Coll: b, Drop: true}}}, func() error { return cw.d.Collection(b).Drop(cw.c) }); err != nil {
+				return err
+			}
+		} else if err := cw.step(crashStep{Does: []effect{{Coll: b, Index: "tags_1", V: -1}}}, func() error { return cw.d.Collection(b).Indexes().DropOne(cw.c, "tags_1") }); err != nil {
+			return err
+		}
+		if k%4 == 3 {
+			if err := db.Compact(cw.c); err != nil {
+				return err
+			}
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"regent/docdb/internal/command"
@@ -36,6 +37,9 @@ type Options struct {
 	OplogAge   time.Duration
 	// MaxConnections bounds the connections of Serve; default 10,000.
 	MaxConnections int
+	// ReserveBytes is the room on the disk below which inserts and updates are refused with OutOfDiskSpace (14031) until there is more;
+	// default 256 MiB, or a twentieth of the disk if that is less; negative for none.
+	ReserveBytes int64
 	// TestCommands enables the command configureFailPoint.
 	TestCommands bool
 	// TTLInterval is how often expired documents are removed; default 60 seconds.
@@ -48,6 +52,9 @@ type Options struct {
 	Log func(format string, args ...any)
 	// Now is the clock, for tests; default time.Now.
 	Now func() time.Time
+
+	// fs is the file system, for tests.
+	fs vfs.FS
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -67,6 +74,7 @@ type DB struct {
 func Open(dir string, opts Options) (*DB, error) {
 	st, err := store.Open(dir, command.Language{Now: opts.Now}, store.Options{
 		CacheBytes: opts.CacheBytes, OplogBytes: opts.OplogBytes, OplogAge: opts.OplogAge, Now: opts.Now, Log: opts.Log,
+		ReserveBytes: opts.ReserveBytes, FS: opts.fs,
 	})
 	if err != nil {
 		return nil, err

@@ -115,3 +115,5 @@ func TestOpenIsQuick(t *testing.T) {
 		t.Fatalf("opening an empty folder took %v", took)
 	}
 }
+
+func asServerError(err error, to *mongo.ServerError) bool { return errors.As(err, to) }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"regent/docdb/internal/store"
 )
 
 // Backup writes a copy of the database, as it is at this moment, into a new folder. Readers and writers go on meanwhile. Data files
@@ -94,6 +96,10 @@ func (db *DB) Check(ctx context.Context) ([]CheckReport, error) {
 			continue
 		}
 		r, err := db.st.Check(ctx, c)
+		if store.IsCorruption(err) {
+			out = append(out, CheckReport{Namespace: d.Namespace(), Problems: []string{store.Damaged(err).Error()}})
+			continue
+		}
 		if err != nil {
 			return out, fmt.Errorf("docdb: check %s: %w", d.Namespace(), err)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // TestTransfers moves money between accounts from many goroutines, in transactions and without: the sum stays what it was in
@@ -154,22 +153,22 @@ func TestTransactionErrors(t *testing.T) {
 	}
 }
 
-// TestRetryableWrite sends one command twice and expects one effect and one answer.
+// TestRetryableWrite sends one command several times and expects one effect and one answer.
 func TestRetryableWrite(t *testing.T) {
-	_, client := open(t)
-	c := ctx(t)
-	db := client.Database("app")
-	id := bson.Binary{Subtype: 4, Data: []byte("0123456789abcdef")}
-	send := func(number int64, cmd bson.D) bson.Raw {
-		t.Helper()
-		r, err := db.RunCommand(c, append(cmd, bson.E{Key: "lsid", Value: bson.D{{Key: "id", Value: id}}}, bson.E{Key: "txnNumber", Value: number})).Raw()
-		must(t, err)
-		return r
+	db, _ := open(t)
+	conn := rawDial(t, db)
+	lsid := bson.E{Key: "lsid", Value: bson.D{{Key: "id", Value: bson.Binary{Subtype: 4, Data: []byte("0123456789abcdef")}}}}
+	with := func(number int64, cmd bson.D) bson.D {
+		return append(cmd[:len(cmd):len(cmd)], lsid, bson.E{Key: "txnNumber", Value: number})
 	}
-	_ = options.Find
+	send := func(number int64, cmd bson.D) bson.Raw { t.Helper(); return conn.run(t, "app", with(number, cmd)) }
 	ins := bson.D{{Key: "insert", Value: "x"}, {Key: "documents", Value: bson.A{bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "_id", Value: 2}}}}}
 	for i := 0; i < 2; i++ {
-		if r := send(1, ins); r.Lookup("n").Int32() != 2 || r.Lookup("writeErrors").Type != 0 {
+		r := send(1, ins)
+		if r.Lookup("n").Int32() != 2 || r.Lookup("writeErrors").Type != 0 {
+			t.Fatal(r)
+		}
+		if again := r.Lookup("retriedStmtIds").Type != 0; again != (i > 0) {
 			t.Fatal(r)
 		}
 	}
@@ -185,9 +184,39 @@ func TestRetryableWrite(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	_, err := db.RunCommand(c, append(up, bson.E{Key: "lsid", Value: bson.D{{Key: "id", Value: id}}}, bson.E{Key: "txnNumber", Value: int64(2)})).Raw()
-	var ce mongo.CommandError
-	if !errors.As(err, &ce) || ce.Code != 225 {
-		t.Fatal(err)
+	upsert := bson.D{{Key: "update", Value: "x"}, {Key: "updates", Value: bson.A{bson.D{{Key: "q", Value: bson.D{{Key: "k", Value: 1}}}, {Key: "u", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: 1}}}}}, {Key: "upsert", Value: true}}}}}
+	first := send(4, upsert).Lookup("upserted", "0", "_id")
+	if again := send(4, upsert).Lookup("upserted", "0", "_id"); first.Type == 0 || !again.Equal(first) {
+		t.Fatalf("%v, the second time %v", first, again)
+	}
+	del := bson.D{{Key: "delete", Value: "x"}, {Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{}}, {Key: "limit", Value: 1}}}}}
+	for i := 0; i < 3; i++ {
+		if r := send(5, del); r.Lookup("n").Int32() != 1 {
+			t.Fatal(r)
+		}
+	}
+	if n := conn.run(t, "app", bson.D{{Key: "count", Value: "x"}}).Lookup("n").AsInt64(); n != 2 {
+		t.Fatalf("%d documents, want 2", n)
+	}
+	for name, c := range map[string]struct {
+		cmd  bson.D
+		code int
+	}{
+		"older number": {with(4, up), 225},
+		"update many":  {with(6, bson.D{{Key: "update", Value: "x"}, {Key: "updates", Value: bson.A{bson.D{{Key: "q", Value: bson.D{}}, {Key: "u", Value: bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: 1}}}}}, {Key: "multi", Value: true}}}}}), 72},
+		"delete many":  {with(7, bson.D{{Key: "delete", Value: "x"}, {Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{}}, {Key: "limit", Value: 0}}}}}), 72},
+		"lsid twice":   {append(with(8, up), lsid), 40413},
+		"no lsid":      {append(up[:len(up):len(up)], bson.E{Key: "txnNumber", Value: int64(9)}), 72},
+		"not a write":  {with(9, bson.D{{Key: "find", Value: "x"}}), 2},
+	} {
+		rep, err := conn.exchange("app", c.cmd)
+		must(t, err)
+		code, _ := rep.Lookup("code").AsInt64OK()
+		if code == 0 {
+			code, _ = rep.Lookup("writeErrors", "0", "code").AsInt64OK()
+		}
+		if int(code) != c.code {
+			t.Errorf("%s: %s, want code %d", name, rep, c.code)
+		}
 	}
 }

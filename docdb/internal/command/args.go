@@ -90,6 +90,7 @@ func (c *call) parse(body bson.Raw) error {
 	it := value.Over(body)
 	first := true
 	var seen uint64
+	var generic genericSeen
 	for it.Next() {
 		key, v := it.Key(), it.Value()
 		if first {
@@ -111,6 +112,9 @@ func (c *call) parse(body bson.Raw) error {
 			}
 			c.args[i] = v
 			continue
+		}
+		if generic.twice(key) {
+			return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", c.cmd.Name, key)
 		}
 		if err := c.generic(key, v); err != nil {
 			return err
@@ -163,6 +167,37 @@ func wrongType(field string, v bson.RawValue, k kind) error {
 		return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s' is the wrong type '%s', expected types '[%s']", field, value.TypeName(v.Type), k.expected())
 	}
 	return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s' is the wrong type '%s', expected type '%s'", field, value.TypeName(v.Type), k.expected())
+}
+
+// genericSeen remembers which arguments that every command has were there: those that change what a command does.
+type genericSeen uint16
+
+// twice notes an argument and reports whether it was there before.
+func (g *genericSeen) twice(key string) bool {
+	var bit genericSeen
+	switch key {
+	case "$db":
+		bit = 1 << 0
+	case "lsid":
+		bit = 1 << 1
+	case "txnNumber":
+		bit = 1 << 2
+	case "autocommit":
+		bit = 1 << 3
+	case "startTransaction":
+		bit = 1 << 4
+	case "readConcern":
+		bit = 1 << 5
+	case "writeConcern":
+		bit = 1 << 6
+	case "maxTimeMS":
+		bit = 1 << 7
+	default:
+		return false
+	}
+	was := *g&bit != 0
+	*g |= bit
+	return was
 }
 
 // generic takes an argument that every command has.

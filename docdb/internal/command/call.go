@@ -252,6 +252,9 @@ func (c *call) translate(err error) error {
 	if k := keyError(err); k != nil {
 		return k
 	}
+	if d := diskError(err); d != nil {
+		return d
+	}
 	c.e.opts.Log("docdb: command %q: %v", c.name, err)
 	return mongoerr.New(mongoerr.InternalError, "%v", err)
 }
@@ -266,6 +269,20 @@ func during(what string, err error) error {
 		return m.Prefix(what + " :: caused by :: ")
 	}
 	return err
+}
+
+// diskError is the error of a disk that is full or broken, or of a damaged file; nil for others.
+func diskError(err error) *mongoerr.Error {
+	var d *store.DiskError
+	switch {
+	case errors.As(err, &d) && d.Full(), errors.Is(err, store.ErrDiskLow):
+		return mongoerr.New(mongoerr.OutOfDiskSpace, "%v", err)
+	case errors.As(err, &d):
+		return mongoerr.New(mongoerr.FileStreamFailed, "%v", err)
+	case store.IsCorruption(err):
+		return mongoerr.New(mongoerr.FileStreamFailed, "%v", store.Damaged(err))
+	}
+	return nil
 }
 
 func (c *call) appendError(err error) {

@@ -122,6 +122,10 @@ func (c *call) enterSession() error {
 }
 
 func (c *call) enterNumber(ss *session) error {
+	// A result that is known but not durable must not be given out as an acknowledgement.
+	if err := c.e.st.Alive(); err != nil {
+		return c.translate(err)
+	}
 	if err := ss.load(c.e); err != nil {
 		return err
 	}

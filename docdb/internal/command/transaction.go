@@ -128,7 +128,7 @@ func commitTransaction(c *call) error {
 	}
 	if _, err := t.tx.Commit(c.sync()); err != nil {
 		t.state = txnAborted
-		return mongoerr.As(c.translate(err)).WithLabels(mongoerr.LabelTransientTransaction)
+		return c.labelled(c.translate(err))
 	}
 	t.state = txnCommitted
 	return nil

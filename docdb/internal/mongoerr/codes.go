@@ -33,7 +33,7 @@ const (
 	PrivilegeNotFound                        Code = 33
 	CannotBackfillArray                      Code = 34
 	UserModificationFailed                   Code = 35
-	FileNotOpen                              Code = 39
+	FileStreamFailed                         Code = 39
 	ConflictingUpdateOperators               Code = 40
 	CursorNotFound                           Code = 43
 	UserDataInconsistent                     Code = 45
@@ -190,7 +190,7 @@ var names = map[Code]string{
 	PrivilegeNotFound:                        "PrivilegeNotFound",
 	CannotBackfillArray:                      "CannotBackfillArray",
 	UserModificationFailed:                   "UserModificationFailed",
-	FileNotOpen:                              "FileNotOpen",
+	FileStreamFailed:                         "FileStreamFailed",
 	ConflictingUpdateOperators:               "ConflictingUpdateOperators",
 	CursorNotFound:                           "CursorNotFound",
 	UserDataInconsistent:                     "UserDataInconsistent",

@@ -16,6 +16,26 @@ func (s *Store) Backup(dir string) error {
 
 // Compact rewrites all data files.
 func (s *Store) Compact(ctx context.Context) error {
+	if err := s.disk.room(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.disk.broken:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := s.compact(ctx)
+	if e := s.disk.err(); e != nil {
+		return e
+	}
+	return err
+}
+
+func (s *Store) compact(ctx context.Context) error {
 	return s.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)
 }
 

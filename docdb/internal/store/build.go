@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 
-	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/keys"
@@ -24,6 +23,9 @@ func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.R
 	if c.dropped.Load() {
 		return ErrCollectionGone
 	}
+	if err := s.disk.room(); err != nil {
+		return err
+	}
 	d := c.def.Load()
 	var added []*Index
 	for _, spec := range specs {
@@ -36,7 +38,7 @@ func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.R
 	// The ids are used up before anything is written under them, so that what a crash leaves behind is never read.
 	b := s.db.NewBatch()
 	s.putIDs(b)
-	if err := b.Commit(pebble.Sync); err != nil {
+	if err := s.write(b, true); err != nil {
 		return err
 	}
 	if err := s.build(ctx, c, d, added); err != nil {
@@ -65,9 +67,12 @@ func (s *Store) build(ctx context.Context, c *Collection, d *Def, added []*Index
 	defer func() {
 		b.Close()
 		if err != nil {
+			clean := s.db.NewBatch()
+			defer clean.Close()
 			for _, ix := range added {
-				s.db.DeleteRange(ix.prefix, ix.upper, pebble.NoSync)
+				clean.DeleteRange(ix.prefix, ix.upper, nil)
 			}
+			s.write(clean, false)
 		}
 	}()
 	lower, upper := c.Bounds()
@@ -81,7 +86,10 @@ func (s *Store) build(ctx context.Context, c *Collection, d *Def, added []*Index
 	var val [8]byte
 	seen := map[string]RecordID{}
 	flush := func() error {
-		if err := s.db.Apply(b, pebble.NoSync); err != nil {
+		if err := s.disk.room(); err != nil {
+			return err
+		}
+		if err := s.write(b, false); err != nil {
 			return err
 		}
 		b.Close()
@@ -143,6 +151,9 @@ func (s *Store) DropIndexes(c *Collection, names []string) error {
 	defer c.mu.Unlock()
 	if c.dropped.Load() {
 		return ErrCollectionGone
+	}
+	if err := s.disk.err(); err != nil {
+		return err
 	}
 	d := c.def.Load()
 	out := map[string]bool{}

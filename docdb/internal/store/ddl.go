@@ -27,6 +27,9 @@ func (s *Store) Create(n NewCollection) (*Collection, error) {
 	if c := s.Collection(n.DB, n.Name); c != nil {
 		return c, ErrNamespaceExists
 	}
+	if err := s.disk.room(); err != nil {
+		return nil, err
+	}
 	c := &Collection{ID: s.newID(), store: s, nextRecord: 1}
 	rand.Read(c.UUID[:])
 	c.UUID[6], c.UUID[8] = c.UUID[6]&0x0F|0x40, c.UUID[8]&0x3F|0x80
@@ -109,6 +112,9 @@ func (s *Store) drop(c *Collection, quiet bool) error {
 	if c.dropped.Load() {
 		return ErrCollectionGone
 	}
+	if err := s.disk.err(); err != nil {
+		return err
+	}
 	d := c.def.Load()
 	// First out of sight, then the data: a reader that finds the definition unchanged after its snapshot has a whole one.
 	gone := *d
@@ -153,6 +159,9 @@ func (s *Store) Replace(c *Collection, db, name string) error {
 func (s *Store) rename(c *Collection, db, name string, dropTarget, quiet bool) error {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
+	if err := s.disk.room(); err != nil {
+		return err
+	}
 	target := s.Collection(db, name)
 	if target == c {
 		return ErrNamespaceExists
@@ -204,6 +213,9 @@ func (s *Store) Modify(ctx context.Context, c *Collection, options bson.Raw, spe
 	defer c.mu.Unlock()
 	if c.dropped.Load() {
 		return ErrCollectionGone
+	}
+	if err := s.disk.room(); err != nil {
+		return err
 	}
 	d := c.def.Load()
 	b := s.db.NewBatch()

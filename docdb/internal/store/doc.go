@@ -20,6 +20,8 @@
 // insertion order. Fields' keys are described in package keys. Times are BSON timestamps (seconds in the upper half, a counter
 // in the lower one) and grow strictly.
 //
+// Beside Pebble's files, the folder has CLEAN after it was closed: "closed at [time]\n" in decimal, the time up to which all is written.
+//
 // # Guarantees
 //
 // A write is one atomic batch: documents, index entries, oplog entries, and the session's result. It is visible to readers

@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -30,6 +32,18 @@ var (
 	// ErrNeedLock is never seen by callers: a write has to wait for a transaction and start again.
 	ErrNeedLock = errors.New("the document is held by an open transaction")
 )
+
+// Damaged says in one line that a file holds what was not written to it, and what to do; it gives other errors back as they are.
+func Damaged(err error) error {
+	if err == nil || !IsCorruption(err) {
+		return err
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("a file of the database is damaged: %s; check the disk and restore a backup", text)
+}
+
+// IsCorruption reports whether an error says that a file holds what was not written to it.
+func IsCorruption(err error) bool { return pebble.IsCorruptionError(err) }
 
 // DuplicateKeyError says that a unique index already has the key of a document.
 type DuplicateKeyError struct {

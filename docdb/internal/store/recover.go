@@ -43,6 +43,9 @@ func (s *Store) recover() error {
 	if asOf > last {
 		last = asOf
 	}
+	if err := s.checkClean(last); err != nil {
+		return err
+	}
 	s.clock.atLeast(last)
 	t := s.clock.reserve(1)
 	s.clock.applied.Store(t)
@@ -88,16 +91,14 @@ func (s *Store) saveCounts(sync bool) error {
 		c.dirty = false
 	}
 	b.Set(keyCounts, binary.BigEndian.AppendUint64(nil, s.clock.applied.Load()), nil)
-	o := pebble.NoSync
-	if sync {
-		o = pebble.Sync
-	}
-	return b.Commit(o)
+	return s.write(b, sync)
 }
 
 // background stores the counts and trims the oplog now and then.
 func (s *Store) background() {
 	defer s.done.Done()
+	room := time.NewTicker(time.Second)
+	defer room.Stop()
 	counts := time.NewTicker(10 * time.Second)
 	trim := time.NewTicker(60 * time.Second)
 	defer counts.Stop()
@@ -107,7 +108,12 @@ func (s *Store) background() {
 		select {
 		case <-s.stop:
 			return
+		case <-room.C:
+			s.disk.measure()
 		case <-counts.C:
+			if s.disk.err() != nil {
+				continue
+			}
 			if a := s.Applied(); a != saved {
 				if err := s.saveCounts(false); err != nil {
 					s.opts.Log("docdb: storing counts: %v", err)
@@ -115,6 +121,9 @@ func (s *Store) background() {
 				saved = a
 			}
 		case <-trim.C:
+			if s.disk.err() != nil {
+				continue
+			}
 			if err := s.TrimOplog(); err != nil {
 				s.opts.Log("docdb: trimming the oplog: %v", err)
 			}
@@ -150,7 +159,7 @@ func (s *Store) TrimOplog() error {
 	defer b.Close()
 	b.Set(keyTrimmed, binary.BigEndian.AppendUint64(nil, cut), nil)
 	b.DeleteRange(lower, appendOplogKey(nil, cut, 0), nil)
-	return b.Commit(pebble.NoSync)
+	return s.write(b, false)
 }
 
 // oplogOldest is the time of the oldest entry there is.

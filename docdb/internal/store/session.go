@@ -20,10 +20,20 @@ func (s *Store) SessionResult(key []byte) (bson.Raw, error) {
 }
 
 // PutSession stores the result of a retryable write that changed nothing.
-func (s *Store) PutSession(key, result []byte) error { return s.db.Set(key, result, pebble.NoSync) }
+func (s *Store) PutSession(key, result []byte) error {
+	b := s.db.NewBatch()
+	defer b.Close()
+	b.Set(key, result, nil)
+	return s.write(b, false)
+}
 
 // DropSession forgets a session's result.
-func (s *Store) DropSession(key []byte) error { return s.db.Delete(key, pebble.NoSync) }
+func (s *Store) DropSession(key []byte) error {
+	b := s.db.NewBatch()
+	defer b.Close()
+	b.Delete(key, nil)
+	return s.write(b, false)
+}
 
 // trimSessions forgets results that are older than SessionLife; field "w" says when they were stored.
 func (s *Store) trimSessions() error {
@@ -43,7 +53,7 @@ func (s *Store) trimSessions() error {
 	if err := it.Error(); err != nil || b.Empty() {
 		return err
 	}
-	return b.Commit(pebble.NoSync)
+	return s.write(b, false)
 }
 
 // Named reads a named setting, such as a user; ErrNotFound when there is none.
@@ -55,10 +65,14 @@ func (s *Store) Named(name string) (bson.Raw, error) {
 // PutNamed stores a named setting durably; nil removes it.
 func (s *Store) PutNamed(name string, v bson.Raw) error {
 	key := append([]byte{spaceNamed}, name...)
+	b := s.db.NewBatch()
+	defer b.Close()
 	if v == nil {
-		return s.db.Delete(key, pebble.Sync)
+		b.Delete(key, nil)
+	} else {
+		b.Set(key, v, nil)
 	}
-	return s.db.Set(key, v, pebble.Sync)
+	return s.write(b, true)
 }
 
 // EachNamed calls f for the settings whose names begin with prefix, in order, until f answers false.

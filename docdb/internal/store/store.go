@@ -24,6 +24,9 @@ type Options struct {
 	OplogAge   time.Duration
 	// TransactionBytes bounds the writes of one transaction; default 128 MiB.
 	TransactionBytes int64
+	// ReserveBytes is the room on the disk below which inserts and updates are refused; default 256 MiB, or a twentieth of the disk
+	// if that is less; negative for none.
+	ReserveBytes int64
 	// FS is the file system; default the operating system's.
 	FS vfs.FS
 	// Now is the clock; default time.Now.
@@ -66,6 +69,7 @@ type Store struct {
 	lang  Language
 	dir   string
 	lock  *pebble.Lock
+	disk  *disk
 	cache *pebble.Cache
 	db    *pebble.DB
 	clock clock
@@ -102,35 +106,47 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 	s := &Store{opts: opts, lang: lang, dir: dir, lock: lock, stop: make(chan struct{})}
 	s.clock.now = opts.Now
 	s.tail.init()
+	s.disk = newDisk(opts.FS, dir, opts.ReserveBytes, opts.Log)
 	s.cache = pebble.NewCache(opts.CacheBytes)
 	if err := s.open(); err != nil {
+		s.disk.close()
 		if s.db != nil {
 			s.db.Close()
 		}
 		s.cache.Unref()
 		lock.Close()
-		return nil, fmt.Errorf("docdb: folder %s: %w", dir, err)
+		return nil, fmt.Errorf("docdb: folder %s: %w", dir, Damaged(err))
 	}
 	s.done.Add(1)
 	go s.background()
 	return s, nil
 }
 
-func (s *Store) open() error {
+func (s *Store) open() (err error) {
+	// What Pebble can't go on after when it opens a folder, it says by Fatalf.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
 	po := EngineOptions(s.cache)
-	po.Lock, po.FS, po.Logger = s.lock, s.opts.FS, logger{s.opts.Log}
+	po.Lock, po.FS, po.Logger, po.EventListener = s.lock, s.disk, logger{s.opts.Log}, s.listener()
 	db, err := pebble.Open(s.dir, po)
 	if err != nil {
 		return err
 	}
 	s.db = db
+	s.disk.armed.Store(true)
 	if err := s.checkVersion(); err != nil {
 		return err
 	}
 	if err := s.loadCatalog(); err != nil {
 		return err
 	}
-	return s.recover()
+	if err := s.recover(); err != nil {
+		return err
+	}
+	return s.disk.err()
 }
 
 // EngineOptions are the options under which the store runs Pebble, but for the folder's.
@@ -169,7 +185,7 @@ func (s *Store) checkVersion() error {
 		defer b.Close()
 		b.Set(keyVersion, binary.BigEndian.AppendUint32(nil, formatVersion), nil)
 		b.Set(keyIDs, binary.BigEndian.AppendUint32(nil, 0), nil)
-		return b.Commit(pebble.Sync)
+		return s.write(b, true)
 	}
 	if err != nil {
 		return err
@@ -191,8 +207,12 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	s.tail.close()
 	err := s.saveCounts(true)
+	s.disk.close()
 	if e := s.db.Close(); err == nil {
 		err = e
+	}
+	if err == nil {
+		err = s.writeClean()
 	}
 	s.cache.Unref()
 	if e := s.lock.Close(); err == nil {
@@ -230,6 +250,38 @@ type logger struct {
 func (l logger) Infof(string, ...interface{})         {}
 func (l logger) Errorf(f string, args ...interface{}) { l.f(f, args...) }
 func (l logger) Fatalf(f string, args ...interface{}) { panic(fmt.Sprintf(f, args...)) }
+
+// listener is told by Pebble of what goes wrong in the background.
+func (s *Store) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		DataCorruption: func(i pebble.DataCorruptionInfo) { s.disk.fail("read", i.Path, i.Details) },
+		BackgroundError: func(err error) {
+			if pebble.IsCorruptionError(err) {
+				s.disk.fail("read", s.dir, err)
+			} else if s.disk.err() == nil {
+				s.opts.Log("docdb: in the background: %v", err)
+			}
+		},
+	}
+}
+
+// write applies a batch that no event belongs to; with sync it returns after the batch is durable.
+func (s *Store) write(b *pebble.Batch, sync bool) error {
+	if err := s.disk.err(); err != nil {
+		return err
+	}
+	o := pebble.NoSync
+	if sync {
+		o = pebble.Sync
+	}
+	if err := s.db.Apply(b, o); err != nil {
+		return err
+	}
+	return s.disk.err()
+}
+
+// Alive is nil as long as what is written gets onto the disk; otherwise a *DiskError.
+func (s *Store) Alive() error { return s.disk.err() }
 
 // Metrics of the storage engine.
 func (s *Store) Metrics() *pebble.Metrics { return s.db.Metrics() }

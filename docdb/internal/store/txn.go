@@ -234,6 +234,7 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 		return 0, ErrTransactionDone
 	}
 	cs := t.sorted()
+	dead := t.s.disk.err()
 	for _, c := range cs {
 		c.mu.Lock()
 	}
@@ -250,6 +251,9 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 		release()
 		b.Close()
 		return 0, err
+	}
+	if dead != nil {
+		return fail(dead)
 	}
 	for _, c := range cs {
 		tc := t.colls[c]

@@ -49,6 +49,9 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // Begin starts a unit outside transactions. It fails with ErrCollectionGone.
 func (s *Store) Begin(c *Collection) (*Unit, error) {
+	if err := s.disk.err(); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	if c.dropped.Load() {
 		c.mu.Unlock()
@@ -106,6 +109,9 @@ func FindID(v View, d *Def, id bson.RawValue) (RecordID, error) {
 // Insert adds a document, which has its _id first. It fails with *DuplicateKeyError, the validator's error, the errors of key
 // extraction, ErrWriteConflict or ErrNeedLock (see Held); the unit is as before then.
 func (u *Unit) Insert(doc bson.Raw, validate bool) (RecordID, error) {
+	if err := u.s.disk.room(); err != nil {
+		return 0, err
+	}
 	if validate && u.def.Validate != nil {
 		if err := u.def.Validate(nil, doc); err != nil {
 			return 0, err
@@ -169,6 +175,9 @@ type Change struct {
 
 // Update stores doc, which has the _id of old, in the place of old. It fails as Insert does.
 func (u *Unit) Update(id RecordID, old, doc bson.Raw, how Change) error {
+	if err := u.s.disk.room(); err != nil {
+		return err
+	}
 	if how.Validate && u.def.Validate != nil {
 		if err := u.def.Validate(old, doc); err != nil {
 			return err
@@ -568,6 +577,9 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 func (s *Store) apply(b *pebble.Batch, sync bool, entries []pending, together bool) (uint64, error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
+	if err := s.disk.err(); err != nil {
+		return 0, err
+	}
 	n := len(entries)
 	if together || n == 0 {
 		n = 1
@@ -618,6 +630,9 @@ func (s *Store) finish(b *pebble.Batch, sync bool, ts uint64, def *Def, notify b
 	if e := b.Close(); err == nil {
 		err = e
 	}
+	if err == nil {
+		err = s.disk.err()
+	}
 	if err != nil {
 		return err
 	}
@@ -629,4 +644,12 @@ func (s *Store) finish(b *pebble.Batch, sync bool, ts uint64, def *Def, notify b
 }
 
 // Sync returns when everything applied so far is durable.
-func (s *Store) Sync() error { return s.db.LogData(nil, pebble.Sync) }
+func (s *Store) Sync() error {
+	if err := s.disk.err(); err != nil {
+		return err
+	}
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return err
+	}
+	return s.disk.err()
+}

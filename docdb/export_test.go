@@ -1,0 +1,9 @@
+package docdb
+
+import "github.com/cockroachdb/pebble/v2/vfs"
+
+// WithFS gives options that open a database on another file system.
+func WithFS(o Options, fs vfs.FS) Options {
+	o.fs = fs
+	return o
+}
