@@ -18,7 +18,7 @@ func buildInfo(c *call) error {
 	c.fields(bson.D{
 		{Key: "version", Value: Version}, {Key: "gitVersion", Value: "docdb"}, {Key: "modules", Value: bson.A{}},
 		{Key: "allocator", Value: "go"}, {Key: "javascriptEngine", Value: "none"}, {Key: "sysInfo", Value: "deprecated"},
-		{Key: "versionArray", Value: bson.A{int32(versionPart), int32(0), int32(14), int32(0)}},
+		{Key: "versionArray", Value: bson.A{int32(versionMajor), int32(0), int32(versionPatch), int32(0)}},
 		{Key: "openssl", Value: bson.D{}}, {Key: "buildEnvironment", Value: bson.D{{Key: "target_os", Value: runtime.GOOS}, {Key: "target_arch", Value: runtime.GOARCH}}},
 		{Key: "bits", Value: int32(64)}, {Key: "debug", Value: false}, {Key: "maxBsonObjectSize", Value: int32(maxDocument)},
 		{Key: "storageEngines", Value: bson.A{"pebble"}}, {Key: "engine", Value: "docdb"},
@@ -34,7 +34,7 @@ type parameter struct {
 }
 
 var parameters = []parameter{
-	{"featureCompatibilityVersion", func(*Engine) any { return bson.D{{Key: "version", Value: "7.0"}} }, false},
+	{"featureCompatibilityVersion", func(*Engine) any { return bson.D{{Key: "version", Value: "8.0"}} }, false},
 	{"enableTestCommands", func(e *Engine) any { return e.opts.TestCommands }, false},
 	{"cursorTimeoutMillis", func(e *Engine) any { return e.opts.CursorTimeout.Milliseconds() }, true},
 	{"localLogicalSessionTimeoutMinutes", func(e *Engine) any { return int32(e.opts.SessionTimeout / time.Minute) }, false},
@@ -143,10 +143,17 @@ func listCommands(c *call) error {
 	d := bson.D{}
 	for _, cmd := range i {
 		d = append(d, bson.E{Key: cmd.Name, Value: bson.D{{Key: "help", Value: cmd.Help}, {Key: "requiresAuth", Value: !cmd.Open},
-			{Key: "secondaryOk", Value: !cmd.Write}, {Key: "adminOnly", Value: cmd.Admin}, {Key: "apiVersions", Value: bson.A{}}, {Key: "deprecatedApiVersions", Value: bson.A{}}}})
+			{Key: "secondaryOk", Value: !cmd.Write}, {Key: "adminOnly", Value: cmd.Admin}, {Key: "apiVersions", Value: versions(cmd.Stable)}, {Key: "deprecatedApiVersions", Value: bson.A{}}}})
 	}
 	c.value("commands", d)
 	return nil
+}
+
+func versions(stable bool) bson.A {
+	if stable {
+		return bson.A{"1"}
+	}
+	return bson.A{}
 }
 
 func replSetGetStatus(c *call) error {
@@ -187,7 +194,7 @@ func serverStatus(c *call) error {
 	runtime.ReadMemStats(&m)
 	open := e.conns.Load()
 	met := e.st.Metrics()
-	c.fields(bson.D{
+	all := bson.D{
 		{Key: "host", Value: name}, {Key: "version", Value: Version}, {Key: "process", Value: "docdb"}, {Key: "pid", Value: int64(os.Getpid())},
 		{Key: "uptime", Value: up.Seconds()}, {Key: "uptimeMillis", Value: up.Milliseconds()}, {Key: "uptimeEstimate", Value: int64(up.Seconds())},
 		{Key: "localTime", Value: e.opts.Now()},
@@ -205,7 +212,12 @@ func serverStatus(c *call) error {
 		{Key: "storageEngine", Value: bson.D{{Key: "name", Value: "pebble"}, {Key: "supportsCommittedReads", Value: true}, {Key: "persistent", Value: true}, {Key: "readOnly", Value: false}}},
 		{Key: "transactions", Value: bson.D{}},
 		{Key: "pebble", Value: bson.D{{Key: "diskBytes", Value: int64(met.DiskSpaceUsage())}, {Key: "blockCacheBytes", Value: met.BlockCache.Size}, {Key: "memtableBytes", Value: int64(met.MemTable.Size)}}},
-	})
+	}
+	for _, section := range all {
+		if v := c.arg(section.Key); v.Type == 0 || value.Truthy(v) {
+			c.value(section.Key, section.Value)
+		}
+	}
 	return nil
 }
 
@@ -229,7 +241,7 @@ func paramArgs() []Arg {
 	return list
 }
 
-// serverStatusArgs lets serverStatus switch sections on and off; all of them are shown.
+// serverStatusArgs are the sections that serverStatus can leave out.
 func serverStatusArgs() []Arg {
 	var list []Arg
 	for _, n := range []string{"repl", "metrics", "locks", "opLatencies", "transactions", "mirroredReads", "latchAnalysis", "security", "tcmalloc", "wiredTiger", "network", "asserts", "mem"} {

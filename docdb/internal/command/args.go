@@ -272,17 +272,61 @@ func (c *call) generic(key string, v bson.RawValue) error {
 		}
 		c.maxTime = time.Duration(n) * time.Millisecond
 	case "apiVersion":
-		if v.Type != bson.TypeString || v.StringValue() != "1" {
-			return mongoerr.New(322, "API version must be \"1\"")
+		if err := want(textValue); err != nil {
+			return err
 		}
+		if v.StringValue() != "1" {
+			return mongoerr.New(mongoerr.APIVersionError, "API version must be \"1\"")
+		}
+		c.api.version = true
+	case "apiStrict", "apiDeprecationErrors":
+		if err := want(boolean); err != nil {
+			return err
+		}
+		c.api.options = true
+		c.api.strict = c.api.strict || key == "apiStrict" && v.Boolean()
 	case "comment":
 		c.comment = v
 	case "$readPreference", "$clusterTime", "$client", "$configServerState", "$audit", "$configTime", "$topologyTime",
-		"apiStrict", "apiDeprecationErrors", "mayBypassWriteBlocking", "$queryOptions", "maxTimeMSOpOnly",
+		"mayBypassWriteBlocking", "$queryOptions", "maxTimeMSOpOnly",
 		"databaseVersion", "shardVersion", "clientOperationKey", "expectPrefix", "helloOk", "backpressure", "$replData", "$oplogQueryData":
 		// Nothing depends on these on a single node.
 	default:
+		if c.cmd.Loose {
+			return nil
+		}
 		return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", c.cmd.parsedAs(), key)
+	}
+	return nil
+}
+
+// genericArgs are the generic arguments that a command with fields of any name leaves out of them.
+var genericArgs = map[string]bool{"$db": true, "lsid": true, "txnNumber": true, "autocommit": true, "startTransaction": true, "readConcern": true, "writeConcern": true, "maxTimeMS": true,
+	"apiVersion": true, "apiStrict": true, "apiDeprecationErrors": true, "comment": true, "$readPreference": true, "$clusterTime": true, "$client": true, "$audit": true}
+
+// checkAPI refuses what is not in the stable API when the client asks for that.
+func (c *call) checkAPI() error {
+	if c.api.options && !c.api.version {
+		return mongoerr.New(4886600, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion")
+	}
+	if !c.api.strict {
+		return nil
+	}
+	if !c.cmd.Stable {
+		return mongoerr.New(mongoerr.APIStrictError, "Provided apiStrict:true, but the command %s is not in API Version 1", c.name)
+	}
+	for _, n := range unstable[c.cmd.Name] {
+		if n[0] != '$' {
+			if c.arg(n).Type != 0 {
+				return mongoerr.New(mongoerr.APIStrictError, "BSON field '%s.%s' is not allowed with apiStrict:true.", c.cmd.parsedAs(), n)
+			}
+			continue
+		}
+		for _, st := range value.Elements(c.arg("pipeline").Value) {
+			if st.Type == bson.TypeEmbeddedDocument && value.Lookup(st.Value, n).Type != 0 {
+				return mongoerr.New(mongoerr.APIStrictError, "stage %s is not allowed with 'apiStrict: true' in API Version 1", n)
+			}
+		}
 	}
 	return nil
 }

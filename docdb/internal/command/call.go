@@ -26,6 +26,7 @@ type client struct {
 	metadata bool
 	appName  string
 	login    login
+	op       operation
 }
 
 // call is one command while it is run.
@@ -55,6 +56,7 @@ type call struct {
 	journal         bool
 	noJournal       bool // j: false
 	wcError         *mongoerr.Error
+	api             struct{ version, strict, options bool }
 	maxTime         time.Duration
 	comment         bson.RawValue
 
@@ -73,13 +75,19 @@ type call struct {
 }
 
 // Close implements wire.Client.
-func (cl *client) Close() { cl.e.conns.Add(-1) }
+func (cl *client) Close() {
+	cl.e.clients.Delete(cl)
+	cl.op.close()
+	cl.e.conns.Add(-1)
+}
 
 // Serve implements wire.Client.
 func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply []byte, end bool) {
 	e := cl.e
 	e.ops.requests.Add(1)
-	c := &call{e: e, c: cl, ctx: ctx, req: r}
+	c := &call{e: e, c: cl, req: r}
+	c.ctx = cl.op.begin(ctx, c)
+	defer cl.op.end()
 	start := len(dst)
 	_, c.out = bsoncore.AppendDocumentStart(dst)
 	err := c.run()
@@ -152,6 +160,9 @@ func (c *call) run() (err error) {
 		return mongoerr.New(mongoerr.CommandNotSupported, "docdb does not support the command '%s'", c.name)
 	}
 	if err := c.parse(body); err != nil {
+		return err
+	}
+	if err := c.checkAPI(); err != nil {
 		return err
 	}
 	if err := c.checkConcerns(); err != nil {

@@ -16,9 +16,10 @@ import (
 
 // Version is the MongoDB version whose behaviour is claimed.
 const (
-	Version     = "7.0.14"
-	versionPart = 7
-	maxWire     = 21
+	Version      = "8.0.4"
+	versionMajor = 8
+	versionPatch = 4
+	maxWire      = 25
 )
 
 // SetName is the name of the replica set whose only member this is.
@@ -98,6 +99,8 @@ type Engine struct {
 	auth     authState
 	conns    atomic.Int64
 	connID   atomic.Int32
+	nextOp   atomic.Int32
+	clients  sync.Map // of *client: the connections
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -140,6 +143,7 @@ func (e *Engine) Close() {
 func (e *Engine) NewClient(remote net.Addr, local bool, host string) wire.Client {
 	e.conns.Add(1)
 	c := &client{e: e, id: e.connID.Add(1), local: local, host: host}
+	e.clients.Store(c, nil)
 	if remote != nil {
 		c.remote = remote.String()
 	}
@@ -186,19 +190,6 @@ func randomID() int64 {
 			return int64(n)
 		}
 	}
-}
-
-// operations describes what is running, for $currentOp: the open cursors.
-func (e *Engine) operations() []bson.D {
-	e.cursors.mu.Lock()
-	defer e.cursors.mu.Unlock()
-	var out []bson.D
-	for _, c := range e.cursors.m {
-		out = append(out, bson.D{{Key: "type", Value: "idleCursor"}, {Key: "host", Value: e.host}, {Key: "ns", Value: c.ns},
-			{Key: "cursor", Value: bson.D{{Key: "cursorId", Value: c.id}, {Key: "createdDate", Value: c.opened}, {Key: "lastAccessDate", Value: bson.DateTime(c.used.Load())},
-				{Key: "tailable", Value: c.tailable}, {Key: "awaitData", Value: c.awaits}, {Key: "originatingCommand", Value: c.command}}}})
-	}
-	return out
 }
 
 // Load counts what is open.

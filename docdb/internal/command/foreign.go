@@ -136,7 +136,11 @@ func (f *foreign) Special(_ context.Context, name string, ns stage.Namespace, sp
 			}
 		}
 	case "$currentOp":
-		for _, op := range c.e.operations() {
+		ops := c.e.active()
+		if value.Truthy(value.Lookup(spec.Value, "idleCursors")) {
+			ops = append(ops, c.e.idleCursors()...)
+		}
+		for _, op := range ops {
 			if err := add(op); err != nil {
 				return nil, err
 			}

@@ -1,5 +1,7 @@
 package command
 
+import "slices"
+
 // Command is a command of the table: what it is called, what it takes, and what runs it.
 type Command struct {
 	Name    string
@@ -18,6 +20,10 @@ type Command struct {
 	Retryable bool
 	// InTransaction says that the command may run inside a transaction.
 	InTransaction bool
+	// Loose commands take fields of any name: currentOp's are a filter, getParameter's are names.
+	Loose bool
+	// Stable commands are in version 1 of the stable API; the others are refused when apiStrict is set.
+	Stable bool
 	// Admin commands run against the database admin only.
 	Admin bool
 	// Open commands need no login.
@@ -28,6 +34,17 @@ type Command struct {
 	NoSession bool
 	// TestOnly commands exist under the test flag only.
 	TestOnly bool
+}
+
+// stableCommands are those of API version 1.
+var stableCommands = []string{"abortTransaction", "aggregate", "bulkWrite", "collMod", "commitTransaction", "count", "create", "createIndexes", "delete", "drop", "dropDatabase", "dropIndexes",
+	"endSessions", "explain", "find", "findAndModify", "getMore", "hello", "insert", "killCursors", "listCollections", "listDatabases", "listIndexes", "ping", "refreshSessions", "saslContinue",
+	"saslStart", "update"}
+
+// unstable are the arguments and stages that are not in API version 1 though their commands are.
+var unstable = map[string][]string{
+	"find":      {"awaitData", "max", "min", "noCursorTimeout", "oplogReplay", "returnKey", "showRecordId", "tailable"},
+	"aggregate": {"$currentOp", "$indexStats", "$listLocalSessions", "$listSessions", "$planCacheStats", "$collStats", "$listCatalog"},
 }
 
 func args(list ...Arg) []Arg { return list }
@@ -48,7 +65,7 @@ func Commands() []Command {
 		{Name: "hello", Aliases: []string{"isMaster", "ismaster"}, Help: "describes the server to a driver", Args: helloArgs, Run: hello, Open: true, Legacy: true, NoSession: true},
 		{Name: "ping", Help: "answers", Run: ping, Open: true},
 		{Name: "buildInfo", Aliases: []string{"buildinfo"}, Help: "names the version", Run: buildInfo, Open: true},
-		{Name: "getParameter", Help: "shows server parameters", Args: paramArgs(), Run: getParameter, Admin: true},
+		{Name: "getParameter", Help: "shows server parameters", Args: paramArgs(), Run: getParameter, Admin: true, Loose: true},
 		{Name: "connectionStatus", Help: "shows who is logged in on this connection", Args: args(opt("showPrivileges", flag)), Run: connectionStatus, Open: true},
 		{Name: "hostInfo", Help: "describes the machine", Run: hostInfo},
 		{Name: "whatsmyuri", Help: "shows the client's address", Run: whatsmyuri, Open: true},
@@ -58,6 +75,8 @@ func Commands() []Command {
 		{Name: "replSetGetStatus", Help: "describes the replica set of one member", Args: args(opt("initialSync", anyValue)), Run: replSetGetStatus, Admin: true},
 		{Name: "replSetGetConfig", Help: "shows the configuration of the replica set", Args: args(opt("commitmentStatus", flag)), Run: replSetGetConfig, Admin: true},
 		{Name: "serverStatus", Help: "counts operations, connections and memory", Args: serverStatusArgs(), Run: serverStatus},
+		{Name: "currentOp", Help: "lists the commands that run", Args: args(opt("$all", flag), opt("$ownOps", flag)), Run: currentOp, Admin: true, Loose: true},
+		{Name: "killOp", Help: "ends a command that runs", Args: args(opt("op", numeric)), Run: killOp, Admin: true},
 		{Name: "top", Help: "lists collections with their times (not measured)", Run: top, Admin: true},
 
 		{Name: "find", Help: "opens a cursor over documents that match", Run: find, Reads: true, InTransaction: true,
@@ -77,6 +96,9 @@ func Commands() []Command {
 		{Name: "findAndModify", Aliases: []string{"findandmodify"}, Help: "changes or removes one document and answers with it", Run: findAndModify, Write: true, Retryable: true, InTransaction: true,
 			Args: args(opt("query", object), opt("sort", object), opt("remove", flag), opt("update", updateValue), opt("new", flag), opt("fields", object), opt("upsert", flag),
 				opt("bypassDocumentValidation", flag), opt("collation", object), opt("arrayFilters", array), opt("hint", hintValue), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
+		{Name: "bulkWrite", Help: "inserts, updates and deletes in several collections", Run: bulkWrite, Write: true, Retryable: true, InTransaction: true, Admin: true,
+			Args: args(req("ops", documents), req("nsInfo", documents), opt("ordered", flag), opt("errorsOnly", flag), opt("bypassDocumentValidation", flag), opt("let", object),
+				opt("cursor", object), opt("stmtId", integer), opt("stmtIds", array))},
 		{Name: "aggregate", Help: "runs a pipeline", Run: aggregate, Reads: true, InTransaction: true,
 			Args: args(req("pipeline", array), opt("cursor", object), opt("explain", flag), opt("allowDiskUse", flag), opt("bypassDocumentValidation", flag), opt("collation", object),
 				opt("hint", hintValue), opt("let", object), opt("fromMongos", flag), opt("needsMerge", flag))},
@@ -127,6 +149,9 @@ func Commands() []Command {
 		{Name: "rolesInfo", Help: "lists roles", Args: args(opt("showPrivileges", anyValue), opt("showBuiltinRoles", flag), opt("showAuthenticationRestrictions", flag)), Run: rolesInfo},
 
 		{Name: "configureFailPoint", Help: "makes commands fail on purpose (tests only)", Args: args(req("mode", anyValue), opt("data", object)), Run: configureFailPoint, Admin: true, TestOnly: true},
+	}
+	for i := range table {
+		table[i].Stable = slices.Contains(stableCommands, table[i].Name)
 	}
 	for _, n := range []string{"setParameter", "setFeatureCompatibilityVersion", "fsync", "profile", "compact", "reIndex", "convertToCapped", "cloneCollectionAsCapped",
 		"planCacheClear", "planCacheClearFilters", "planCacheListFilters", "planCacheSetFilter", "getDefaultRWConcern", "setDefaultRWConcern", "dbHash", "logRotate", "mapReduce",

@@ -54,7 +54,7 @@ func (c *call) enterTransaction(ss *session) error {
 	if c.hasWriteConcern && !ending {
 		return mongoerr.New(mongoerr.InvalidOptions, "writeConcern is not allowed within a multi-statement transaction")
 	}
-	if !ending && (c.db == "config" || c.db == "local" || c.db == "admin") && c.cmd.Write {
+	if !ending && (c.db == "config" || c.db == "local" || c.db == "admin") && c.cmd.Write && c.cmd.Name != "bulkWrite" {
 		return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Cannot run command against the '%s' database in a transaction.", c.db)
 	}
 	if c.startTxn {

@@ -294,5 +294,4 @@ var names = map[Code]string{
 	NotPrimaryNoSecondaryOk:                  "NotPrimaryNoSecondaryOk",
 	NotPrimaryOrSecondary:                    "NotPrimaryOrSecondary",
 	OutOfDiskSpace:                           "OutOfDiskSpace",
-	UserAlreadyExists:                        "UserAlreadyExists",
 }
