@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -198,6 +199,10 @@ func (c *call) bodyText() ([]byte, error) {
 	if c.r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
+	// A body that never ends must not hold its connection for ever; a watch,
+	// which has no body, may.
+	control := http.NewResponseController(c.w)
+	control.SetReadDeadline(time.Now().Add(c.BodyTimeout))
 	body := http.MaxBytesReader(c.w, c.r.Body, most)
 	var text []byte
 	var err error
@@ -212,8 +217,14 @@ func (c *call) bodyText() ([]byte, error) {
 		if errors.As(err, &large) {
 			return nil, tooLarge(most)
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, fault.New(fault.BadRequest, "the request's body did not arrive within %v", c.BodyTimeout).WithStatus(http.StatusRequestTimeout)
+		}
 		return nil, fault.New(fault.BadRequest, "could not read the request's body: %v", err)
 	}
+	// After a failure the deadline stays: net/http would wait for the rest of the
+	// body before it sends the reply.
+	control.SetReadDeadline(time.Time{})
 	return text, nil
 }
 

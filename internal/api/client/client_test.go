@@ -1,10 +1,13 @@
 package client_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -211,6 +214,27 @@ func TestBodyTooLarge(t *testing.T) {
 	s.ServeHTTP(rec, r)
 	if rec.Code != 413 {
 		t.Errorf("chunked: %d %s", rec.Code, rec.Body)
+	}
+}
+
+// TestSlowBody sends half a body and then nothing.
+func TestSlowBody(t *testing.T) {
+	w := newWorld()
+	server := httptest.NewServer(client.New(client.Config{Apps: w, BodyTimeout: 50 * time.Millisecond}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", call, goodToken)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "did not arrive within 50ms") {
+		t.Errorf("%d %s", res.StatusCode, body)
 	}
 }
 

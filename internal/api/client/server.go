@@ -23,6 +23,8 @@ const Prefix = "/api/client/v2.0"
 const (
 	DefaultMaxBody   = 18 << 20 // app-services.md §17: request size
 	DefaultHeartbeat = 15 * time.Second
+
+	DefaultBodyTimeout = time.Minute
 )
 
 // Config configures a Server.
@@ -43,6 +45,10 @@ type Config struct {
 	// Heartbeat is the pause after which a silent watch sends a comment; 0:
 	// DefaultHeartbeat.
 	Heartbeat time.Duration
+
+	// BodyTimeout is how long a request's body may take to arrive; 0:
+	// DefaultBodyTimeout.
+	BodyTimeout time.Duration
 
 	// Observe is told of every finished request, for metrics; may be nil.
 	Observe func(route string, status int, took time.Duration)
@@ -81,6 +87,9 @@ func New(c Config) *Server {
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = DefaultHeartbeat
+	}
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = DefaultBodyTimeout
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
