@@ -3,9 +3,14 @@ package function
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,42 +20,63 @@ import (
 	"regent/internal/caller"
 )
 
-// TestSoak runs mixed functions for as long as REGENT_SOAK says and checks that
-// the memory of the hosts stays flat.
+// soakFunctions are what the soak mixes: each leaves something behind if
+// anything can be left behind.
+var soakFunctions = map[string]string{
+	"add":      `exports = (a, b) => a + b;`,
+	"bson":     `exports = () => ({ id: BSON.ObjectId(), d: new Date(), l: BSON.Long(1), u: EJSON.parse('{"a":{"$numberLong":"5"}}') });`,
+	"data":     `exports = async () => { const c = context.services.get('mongodb-atlas').db('d').collection('soak'); return (await c.find({}).toArray()).length + context.functions.execute('add', 1, 2); };`,
+	"forgets":  `exports = () => { const c = context.services.get('mongodb-atlas').db('d').collection('none'); for (let i = 0; i < 20; i++) c.findOne({ i }); setTimeout(() => {}, 60000); };`,
+	"session":  `exports = async () => { const s = context.services.get('mongodb-atlas').startSession(); s.startTransaction(); await context.services.get('mongodb-atlas').db('d').collection('none').findOne({}, { session: s }); };`,
+	"memory":   `exports = () => { const a = []; for (let i = 0; i < 20000; i++) a.push({ i, s: 'x' + i }); return a.length; };`,
+	"throws":   `exports = async () => { await null; console.log('about to fail', { a: 1 }); throw new Error('x'); };`,
+	"overruns": `exports = () => { for (;;); };`,
+	"crypto":   `exports = () => require('crypto').createHash('sha256').update(Buffer.alloc(10000)).digest('hex');`,
+	"timers":   `exports = () => new Promise(r => setTimeout(() => r(new Intl.NumberFormat('de-DE').format(1234.5)), 5));`,
+	"http":     `exports = async (a, b, url) => { const r = await fetch(url + '/echo', { method: 'POST', body: 'x'.repeat(50000) }); return (await r.text()).length + (await context.http.get({ url: url + '/json' })).statusCode; };`,
+	"socket":   `exports = (a, b, url) => new Promise((ok, no) => { const u = new URL(url), s = require('net').connect(Number(u.port), u.hostname, () => s.write('GET /json HTTP/1.0\r\n\r\n')); s.on('data', d => ok(d.length > 0)); s.on('error', no); });`,
+}
+
+// soakFails are the functions that are to fail.
+var soakFails = map[string]bool{"throws": true, "overruns": true}
+
+// TestSoak runs mixed functions for as long as REGENT_SOAK says, with a new
+// deployment every few seconds, and checks that neither the hosts nor the
+// server grow. Memory of a garbage-collected process goes up and down: what a
+// leak moves is the least that a stretch of time shows, so the trend is the
+// slope of a line through the minima of twenty stretches.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("REGENT_SOAK"))
 	if err != nil {
 		t.Skip("set REGENT_SOAK to a duration, as in REGENT_SOAK=10m")
 	}
-	r := mustStart(t, Config{Hosts: 2, Limits: Limits{Time: 10 * time.Second}})
+	server := testServer(t)
+	r := mustStart(t, Config{Hosts: 2, Limits: Limits{Time: 2 * time.Second}, Outbound: Outbound{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
 	backend := newMemoryBackend()
-	d := mustDeploy(t, r, backend, map[string]string{
-		"add":    `exports = (a, b) => a + b;`,
-		"bson":   `exports = () => ({ id: BSON.ObjectId(), d: new Date(), l: BSON.Long(1) });`,
-		"data":   `exports = async () => { const c = context.services.get('mongodb-atlas').db('d').collection('soak'); return (await c.find({}).toArray()).length + context.functions.execute('add', 1, 2); };`,
-		"memory": `exports = () => { const a = []; for (let i = 0; i < 20000; i++) a.push({ i, s: 'x' + i }); return a.length; };`,
-		"throws": `exports = async () => { await null; console.log('about to fail', { a: 1 }); throw new Error('x'); };`,
-		"crypto": `exports = () => require('crypto').createHash('sha256').update(Buffer.alloc(10000)).digest('hex');`,
-		"timers": `exports = () => new Promise(r => setTimeout(() => r(new Intl.NumberFormat('de-DE').format(1234.5)), 5));`,
-	}, func(a *app.App) {
-		a.DataSources = []*app.DataSource{{Name: "mongodb-atlas", Type: "mongodb-atlas"}}
-	})
-	names := []string{"add", "bson", "data", "memory", "throws", "crypto", "timers"}
 	for i := range 100 {
 		backend.collections["soak"] = append(backend.collections["soak"], bson.Raw(value(bson.D{{Key: "_id", Value: i}, {Key: "n", Value: int64(i)}}).Value))
 	}
+	deploy := func() *Deployment {
+		return mustDeploy(t, r, backend, soakFunctions, func(a *app.App) {
+			a.DataSources = []*app.DataSource{{Name: "mongodb-atlas", Type: "mongodb-atlas"}}
+		})
+	}
+	var current atomic.Pointer[Deployment]
+	current.Store(deploy())
+	names := slices.Sorted(maps.Keys(soakFunctions))
 	stop := time.Now().Add(length)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	counts := map[string]int{}
 	for w := range 8 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for i := w; time.Now().Before(stop); i++ {
 				name := names[i%len(names)]
-				_, err := d.Call(context.Background(), caller.Caller{}, name, []bson.RawValue{value(int32(1)), value(int32(2))})
-				if (err != nil) != (name == "throws") {
+				if name == "overruns" && i%2000 > len(names) {
+					continue // now and then is enough
+				}
+				_, err := current.Load().Call(context.Background(), caller.Caller{User: testUser(t)}, name, []bson.RawValue{value(int32(1)), value(int32(2)), value(server.URL)})
+				if (err != nil) != soakFails[name] {
 					t.Errorf("%s: %v", name, err)
 					return
 				}
@@ -58,22 +84,66 @@ func TestSoak(t *testing.T) {
 				counts[name]++
 				mu.Unlock()
 			}
-		}()
+		})
 	}
-	var early, late int64
-	for time.Now().Before(stop) {
-		time.Sleep(length / 20)
-		late = resident(t, r)
-		if early == 0 && time.Until(stop) < length*3/4 {
-			early = late
+	wg.Go(func() {
+		for time.Now().Before(stop) {
+			time.Sleep(min(5*time.Second, length/20))
+			old := current.Swap(deploy())
+			time.AfterFunc(3*time.Second, old.Close)
 		}
-		t.Logf("hosts hold %d MB", late>>20)
+	})
+	const stretches = 20
+	var hosts, heap []float64
+	for s := range stretches {
+		least, most := int64(1<<62), int64(0)
+		end := stop.Add(-length * (stretches - 1 - time.Duration(s)) / stretches)
+		for time.Now().Before(end) {
+			now := resident(t, r)
+			least, most = min(least, now), max(most, now)
+			time.Sleep(length / stretches / 50)
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		hosts, heap = append(hosts, float64(least)/(1<<20)), append(heap, float64(m.HeapAlloc)/(1<<20))
+		t.Logf("stretch %2d: hosts %3.0f to %3d MB, the server's heap %5.1f MB, %d goroutines, %d descriptors", s+1, hosts[s], most>>20, heap[s], runtime.NumGoroutine(), descriptors())
 	}
 	wg.Wait()
 	t.Log(counts)
-	if early > 0 && late > early*3/2+32<<20 {
-		t.Errorf("memory grew from %d to %d MB", early>>20, late>>20)
+	// The first quarter fills caches and pools.
+	for _, c := range []struct {
+		what  string
+		least []float64
+		floor float64 // MB that do not count
+	}{{"the hosts", hosts[stretches/4:], 30}, {"the server's heap", heap[stretches/4:], 5}} {
+		slope, mean := trend(c.least)
+		grown := slope * float64(len(c.least)-1)
+		t.Logf("%s: on average %.1f MB, trend %+.2f MB a stretch, %+.1f MB over %d stretches", c.what, mean, slope, grown, len(c.least))
+		if grown > c.floor && grown > mean/5 {
+			t.Errorf("%s grew by %.1f MB", c.what, grown)
+		}
 	}
+}
+
+// trend is the slope of the straight line that fits best, and the mean.
+func trend(y []float64) (slope, mean float64) {
+	for _, v := range y {
+		mean += v / float64(len(y))
+	}
+	middle := float64(len(y)-1) / 2
+	var up, down float64
+	for i, v := range y {
+		up += (float64(i) - middle) * (v - mean)
+		down += (float64(i) - middle) * (float64(i) - middle)
+	}
+	return up / down, mean
+}
+
+// descriptors counts what this process has open.
+func descriptors() int {
+	list, _ := os.ReadDir("/proc/self/fd")
+	return len(list)
 }
 
 // resident is what the hosts hold in memory together.
@@ -83,7 +153,7 @@ func resident(t *testing.T, r *Runtime) (total int64) {
 	for _, h := range r.hosts {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", h.cmd.Process.Pid))
 		if err != nil {
-			t.Skip("no /proc: ", err)
+			continue // it has just ended
 		}
 		var size, pages int64
 		fmt.Sscan(strings.TrimSpace(string(text)), &size, &pages)
