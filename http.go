@@ -1,15 +1,18 @@
 package regent
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"regent/internal/api/client"
 	"regent/internal/auth"
 	"regent/internal/fault"
+	"regent/internal/log"
 )
 
 // hostingPath is where each app's static files are when several are served;
@@ -112,8 +115,9 @@ func (s *Server) hostedByPath(w http.ResponseWriter, r *http.Request) {
 	http.StripPrefix(hostingPath+id, in.site).ServeHTTP(w, r)
 }
 
-// logEntry is where an error's `link` leads: log entries are for the operator,
-// so the page names the command that shows them and nothing else.
+// logEntry is where an error's `link` leads: to the log entry. A browser on this
+// machine sees it at once; elsewhere it is for the operator alone, so the page
+// names the command that shows it and nothing else.
 func (s *Server) logEntry(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("co_id")
 	if len(id) != 24 || strings.Trim(id, "0123456789abcdef") != "" {
@@ -121,5 +125,37 @@ func (s *Server) logEntry(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if s.fromThisMachine(r) {
+		if text := s.logTexts(r.Context(), id); text != "" {
+			fmt.Fprintf(w, "%s\n", text)
+			return
+		}
+	}
 	fmt.Fprintf(w, "This is request %s.\n\nWho runs the server sees its log entry with:\n\n  regent logs --id %s\n", id, id)
+}
+
+// logTexts gives the entries of a request, waiting a moment for one that is
+// still on its way: entries are written behind the requests.
+func (s *Server) logTexts(ctx context.Context, id string) string {
+	for range 10 {
+		entries, err := s.logs.Find(ctx, log.Query{RequestID: id})
+		if err != nil {
+			return ""
+		}
+		var texts []string
+		for _, e := range entries {
+			texts = append(texts, logText(e))
+		}
+		if len(texts) > 0 {
+			return strings.Join(texts, "\n")
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ""
+		}
+	}
+	return ""
 }

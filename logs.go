@@ -1,6 +1,8 @@
 package regent
 
 import (
+	"errors"
+	"net/http"
 	"time"
 
 	"regent/internal/api/client"
@@ -31,7 +33,7 @@ func (srv *Server) recordExecution(x function.Execution) {
 	srv.executions.add(x)
 	e := log.Entry{
 		AppID: x.App, Type: log.TypeFunction, Started: x.Started, Completed: x.Started.Add(x.Duration),
-		FunctionName: x.Function, Stack: x.Stack,
+		FunctionName: x.Function, Stack: x.Stack, MemoryBytes: x.Memory, Status: http.StatusOK,
 	}
 	if r := x.Caller.Request; r != nil {
 		e.RequestID, e.RemoteIP = r.ID, r.RemoteIP
@@ -52,9 +54,10 @@ func (srv *Server) recordExecution(x function.Execution) {
 		e.Messages = append(e.Messages, text)
 	}
 	if x.Err != nil {
-		e.Error = x.Err.Error()
-		if code, ok := fault.CodeOf(x.Err); ok {
-			e.ErrorCode = string(code)
+		e.Error, e.Status = x.Err.Error(), http.StatusInternalServerError
+		var known *fault.Error
+		if errors.As(x.Err, &known) {
+			e.ErrorCode, e.Status = string(known.Code), known.Status
 		}
 	}
 	srv.addLog(e)

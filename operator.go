@@ -133,7 +133,7 @@ var logCommands = []boundCommand{{
 	Command: operator.Command{
 		Name: "logs", Short: "Show the apps' log entries: function calls with what they printed, log-ins, errors",
 		Flags: []operator.Flag{
-			{Name: "id", Help: "entries of one request (the co_id of an error's link)"},
+			{Name: "id", Help: "entries of one request: an error's link, or the co_id in it"},
 			{Name: "user", Help: "entries of one user, by id"},
 			{Name: "function", Help: "entries of one function"},
 			{Name: "type", Help: "entries of one type: FUNCTION, AUTH, API, …"},
@@ -149,7 +149,7 @@ var logCommands = []boundCommand{{
 // showLogs prints log entries, oldest first.
 func (srv *Server) showLogs(ctx context.Context, call *operator.Call) error {
 	q := log.Query{
-		AppID: call.App, RequestID: call.Flags["id"], UserID: call.Flags["user"], Function: call.Flags["function"],
+		AppID: call.App, RequestID: requestOf(call.Flags["id"]), UserID: call.Flags["user"], Function: call.Flags["function"],
 		Type: call.Flags["type"], Errors: call.Bool("errors"),
 	}
 	if _, err := fmt.Sscan(call.Flags["limit"], &q.Limit); err != nil || q.Limit < 1 {
@@ -177,25 +177,62 @@ func (srv *Server) showLogs(ctx context.Context, call *operator.Call) error {
 	return srv.logs.Follow(ctx, q, func(e log.Entry) error { return printLog(call, e) })
 }
 
-func printLog(call *operator.Call, e log.Entry) error {
-	what := e.FunctionName
+// requestOf takes a request's id from the link of an error.
+func requestOf(text string) string {
+	if _, id, ok := strings.Cut(text, "co_id="); ok {
+		return id
+	}
+	return text
+}
+
+// logText is an entry as people read it: one line that sums it up, and below it,
+// indented, what was given, printed and thrown.
+func logText(e log.Entry) string {
+	what, status := e.FunctionName, "OK"
 	if what == "" {
 		what = e.Route
 	}
-	line := fmt.Sprintf("%s %-8s %s %s %dms", e.Started.Local().Format("2006-01-02 15:04:05.000"), e.Type, e.RequestID, what, e.Completed.Sub(e.Started).Milliseconds())
+	if e.Error != "" {
+		status = "ERROR"
+	}
+	line := fmt.Sprintf("%s %-8s %-5s %s %s %dms", e.Started.Local().Format("2006-01-02 15:04:05.000"), e.Type, status, e.RequestID, what, e.Completed.Sub(e.Started).Milliseconds())
+	if e.MemoryBytes > 0 {
+		line += " " + memoryText(e.MemoryBytes)
+	}
 	if e.UserID != "" {
 		line += " user=" + e.UserID
 	}
-	for _, m := range e.Messages {
-		line += "\n    " + strings.ReplaceAll(m, "\n", "\n    ")
-	}
-	if e.Error != "" {
-		line += "\n    error: " + e.Error
-		if e.Stack != "" {
-			line += "\n    " + strings.ReplaceAll(strings.TrimSpace(e.Stack), "\n", "\n    ")
+	indent := func(text string) {
+		if text = strings.TrimSpace(text); text != "" {
+			line += "\n    " + strings.ReplaceAll(text, "\n", "\n    ")
 		}
 	}
-	return call.PrintText(line, operator.Row{
+	if e.Arguments != "" && e.Arguments != "[]" {
+		indent("arguments: " + e.Arguments)
+	}
+	for _, m := range e.Messages {
+		indent(m)
+	}
+	switch {
+	case e.Error == "":
+	case strings.HasPrefix(e.Stack, e.Error+"\n"):
+		indent(e.Stack)
+	default:
+		indent("error: " + e.Error)
+		indent(e.Stack)
+	}
+	return line
+}
+
+func memoryText(bytes int64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%dKB", (bytes+1023)>>10)
+	}
+	return fmt.Sprintf("%.1fMB", float64(bytes)/(1<<20))
+}
+
+func printLog(call *operator.Call, e log.Entry) error {
+	return call.PrintText(logText(e), operator.Row{
 		{Name: "co_id", Value: e.RequestID}, {Name: "app_id", Value: e.AppID}, {Name: "type", Value: e.Type},
 		{Name: "started", Value: e.Started}, {Name: "completed", Value: e.Completed}, {Name: "user_id", Value: e.UserID},
 		{Name: "remote_ip_address", Value: e.RemoteIP}, {Name: "function_name", Value: e.FunctionName}, {Name: "arguments", Value: e.Arguments},

@@ -3,11 +3,14 @@ package regent
 import (
 	"context"
 	"fmt"
+	"sort"
+	"strings"
 	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/internal/app"
 	"regent/internal/caller"
 	"regent/internal/ejson"
 	"regent/internal/function"
@@ -60,20 +63,28 @@ func (srv *Server) runFunction(ctx context.Context, c *operator.Call) error {
 	for _, text := range c.Args[2:] {
 		args = append(args, argument(text))
 	}
+	if in.app.Function(c.Args[1]) == nil {
+		return fmt.Errorf("%s has no function '%s'; it has: %s", in.app.ID, c.Args[1], strings.Join(functionNames(in.app), ", "))
+	}
 	seen := srv.executions.expect(who.Request.ID)
 	began := time.Now()
 	result, err := in.Call(ctx, who, c.Args[1], args)
-	took := time.Since(began)
+	duration := time.Since(began)
+	took := fmt.Sprintf("%s took %v", c.Args[1], duration.Round(10*time.Microsecond))
 	var messages []string
 	for _, x := range seen() {
 		for _, l := range x.Lines {
 			messages = append(messages, l.Text)
 			c.Note("%s: %s", l.Level, l.Text)
 		}
-		if x.Stack != "" {
-			c.Note("%s", x.Stack)
+		if _, frames, ok := strings.Cut(strings.TrimRight(x.Stack, "\n"), "\n"); ok {
+			c.Note("%s", frames)
+		}
+		if x.Memory > 0 {
+			took += ", " + memoryText(x.Memory)
 		}
 	}
+	c.Note("%s", took)
 	if err != nil {
 		return err
 	}
@@ -84,8 +95,17 @@ func (srv *Server) runFunction(ctx context.Context, c *operator.Call) error {
 	if err != nil {
 		return err
 	}
-	c.Note("%s took %v", c.Args[1], took.Round(10*time.Microsecond))
-	return c.PrintText(string(text), operator.Row{{Name: "result", Value: rawJSON(text)}, {Name: "messages", Value: messages}, {Name: "milliseconds", Value: took.Seconds() * 1000}})
+	return c.PrintText(string(text), operator.Row{{Name: "result", Value: rawJSON(text)}, {Name: "messages", Value: messages}, {Name: "milliseconds", Value: duration.Seconds() * 1000}})
+}
+
+// functionNames lists an app's functions.
+func functionNames(a *app.App) []string {
+	names := make([]string, 0, len(a.Functions))
+	for _, f := range a.Functions {
+		names = append(names, f.Name)
+	}
+	sort.Strings(names)
+	return names
 }
 
 // argument reads a command line's argument: Extended JSON, else a string.

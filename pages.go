@@ -54,10 +54,16 @@ func (srv *Server) callback() http.Handler {
 }
 
 // fromThisMachine says whether a request comes from a browser on this machine
-// and not through a proxy: the outbox holds links that let in.
+// and not through a proxy: the outbox holds links that let in, log entries what
+// users sent.
 func (srv *Server) fromThisMachine(r *http.Request) bool {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !isLoopback(peer) {
+		return false
+	}
+	// Browsers speak HTTP/1.1 or newer; a proxy that says nothing about itself
+	// speaks 1.0, as nginx did for long.
+	if !r.ProtoAtLeast(1, 1) {
 		return false
 	}
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-Ip"} {

@@ -132,7 +132,8 @@ func (o *operatorFlags) run(ctx context.Context, command operator.Command, args 
 	}
 	client, running := operator.Dial(o.DataDir)
 	if !running {
-		log, err := logger(errOut, "warn", "text")
+		// What the app's directory has to warn of is for serve and check.
+		log, err := logger(errOut, "error", "text")
 		if err != nil {
 			return err
 		}

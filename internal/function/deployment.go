@@ -216,6 +216,7 @@ func (d *Deployment) perform(x *execution, f *app.Function, args bson.RawValue) 
 		x.identities[0] = who
 	}
 	r, err := d.runtime.run(x)
+	x.memory = r.Memory
 	if err != nil {
 		var known *fault.Error
 		if errors.As(err, &known) {
@@ -237,7 +238,7 @@ func (d *Deployment) record(x *execution, f *app.Function, args bson.RawValue, e
 	x.mu.Lock()
 	lines := x.lines
 	x.mu.Unlock()
-	e := Execution{App: d.app.ID, Function: f.Name, Caller: x.caller, System: x.identities[0].System, Started: x.started, Duration: time.Since(x.started), Lines: lines, Err: err}
+	e := Execution{App: d.app.ID, Function: f.Name, Caller: x.caller, System: x.identities[0].System, Started: x.started, Duration: time.Since(x.started), Memory: x.memory, Lines: lines, Err: err}
 	if !f.DisableArgLogs {
 		e.Arguments = args
 	}

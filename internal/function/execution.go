@@ -25,6 +25,7 @@ type Execution struct {
 	System    bool          // ran as the system user
 	Started   time.Time
 	Duration  time.Duration
+	Memory    int64         // bytes that it used, as far as they can be told apart; 0: not known
 	Arguments bson.RawValue // array; zero when disable_arg_logs is set
 	Lines     []Line        // console output
 	Err       error         // nil when it succeeded
@@ -50,6 +51,7 @@ type execution struct {
 	mode       wire.Mode
 	script     string
 	started    time.Time
+	memory     int64 // of the attempt that counts
 
 	mu         sync.Mutex
 	identities []caller.Caller // by the number that the host uses; 0 is the call's own

@@ -23,22 +23,18 @@ import (
 // soakFunctions are what the soak mixes: each leaves something behind if
 // anything can be left behind.
 var soakFunctions = map[string]string{
-	"add":      `exports = (a, b) => a + b;`,
-	"bson":     `exports = () => ({ id: BSON.ObjectId(), d: new Date(), l: BSON.Long(1), u: EJSON.parse('{"a":{"$numberLong":"5"}}') });`,
-	"data":     `exports = async () => { const c = context.services.get('mongodb-atlas').db('d').collection('soak'); return (await c.find({}).toArray()).length + context.functions.execute('add', 1, 2); };`,
-	"forgets":  `exports = () => { const c = context.services.get('mongodb-atlas').db('d').collection('none'); for (let i = 0; i < 20; i++) c.findOne({ i }); setTimeout(() => {}, 60000); };`,
-	"session":  `exports = async () => { const s = context.services.get('mongodb-atlas').startSession(); s.startTransaction(); await context.services.get('mongodb-atlas').db('d').collection('none').findOne({}, { session: s }); };`,
-	"memory":   `exports = () => { const a = []; for (let i = 0; i < 20000; i++) a.push({ i, s: 'x' + i }); return a.length; };`,
-	"throws":   `exports = async () => { await null; console.log('about to fail', { a: 1 }); throw new Error('x'); };`,
-	"overruns": `exports = () => { for (;;); };`,
-	"crypto":   `exports = () => require('crypto').createHash('sha256').update(Buffer.alloc(10000)).digest('hex');`,
-	"timers":   `exports = () => new Promise(r => setTimeout(() => r(new Intl.NumberFormat('de-DE').format(1234.5)), 5));`,
-	"http":     `exports = async (a, b, url) => { const r = await fetch(url + '/echo', { method: 'POST', body: 'x'.repeat(50000) }); return (await r.text()).length + (await context.http.get({ url: url + '/json' })).statusCode; };`,
-	"socket":   `exports = (a, b, url) => new Promise((ok, no) => { const u = new URL(url), s = require('net').connect(Number(u.port), u.hostname, () => s.write('GET /json HTTP/1.0\r\n\r\n')); s.on('data', d => ok(d.length > 0)); s.on('error', no); });`,
+	"add":     `exports = (a, b) => a + b;`,
+	"bson":    `exports = () => ({ id: BSON.ObjectId(), d: new Date(), l: BSON.Long(1), u: EJSON.parse('{"a":{"$numberLong":"5"}}') });`,
+	"data":    `exports = async () => { const c = context.services.get('mongodb-atlas').db('d').collection('soak'); return (await c.find({}).toArray()).length + context.functions.execute('add', 1, 2); };`,
+	"forgets": `exports = () => { const c = context.services.get('mongodb-atlas').db('d').collection('none'); for (let i = 0; i < 20; i++) c.findOne({ i }); setTimeout(() => {}, 60000); };`,
+	"session": `exports = async () => { const s = context.services.get('mongodb-atlas').startSession(); s.startTransaction(); await context.services.get('mongodb-atlas').db('d').collection('none').findOne({}, { session: s }); };`,
+	"memory":  `exports = () => { const a = []; for (let i = 0; i < 20000; i++) a.push({ i, s: 'x' + i }); return a.length; };`,
+	"throws":  `exports = async () => { await null; console.log('about to fail', { a: 1 }); throw new Error('x'); };`,
+	"crypto":  `exports = () => require('crypto').createHash('sha256').update(Buffer.alloc(10000)).digest('hex');`,
+	"timers":  `exports = () => new Promise(r => setTimeout(() => r(new Intl.NumberFormat('de-DE').format(1234.5)), 5));`,
+	"http":    `exports = async (a, b, url) => { const r = await fetch(url + '/echo', { method: 'POST', body: 'x'.repeat(50000) }); return (await r.text()).length + (await context.http.get({ url: url + '/json' })).statusCode; };`,
+	"socket":  `exports = (a, b, url) => new Promise((ok, no) => { const u = new URL(url), s = require('net').connect(Number(u.port), u.hostname, () => s.write('GET /json HTTP/1.0\r\n\r\n')); s.on('data', d => ok(d.length > 0)); s.on('error', no); });`,
 }
-
-// soakFails are the functions that are to fail.
-var soakFails = map[string]bool{"throws": true, "overruns": true}
 
 // TestSoak runs mixed functions for as long as REGENT_SOAK says, with a new
 // deployment every few seconds, and checks that neither the hosts nor the
@@ -51,7 +47,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("set REGENT_SOAK to a duration, as in REGENT_SOAK=10m")
 	}
 	server := testServer(t)
-	r := mustStart(t, Config{Hosts: 2, Limits: Limits{Time: 2 * time.Second}, Outbound: Outbound{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+	r := mustStart(t, Config{Hosts: 2, Limits: Limits{Time: time.Minute}, Outbound: Outbound{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
 	backend := newMemoryBackend()
 	for i := range 100 {
 		backend.collections["soak"] = append(backend.collections["soak"], bson.Raw(value(bson.D{{Key: "_id", Value: i}, {Key: "n", Value: int64(i)}}).Value))
@@ -61,27 +57,30 @@ func TestSoak(t *testing.T) {
 			a.DataSources = []*app.DataSource{{Name: "mongodb-atlas", Type: "mongodb-atlas"}}
 		})
 	}
+	impatient := mustDeploy(t, r, backend, map[string]string{"overruns": `exports = () => { for (;;); };`}, func(a *app.App) {
+		a.Settings = app.DefaultSettings()
+		a.Settings.FunctionTimeout = time.Second
+	})
 	var current atomic.Pointer[Deployment]
 	current.Store(deploy())
 	names := slices.Sorted(maps.Keys(soakFunctions))
 	stop := time.Now().Add(length)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	counts := map[string]int{}
+	counts, spent := map[string]int{}, map[string]time.Duration{}
 	for w := range 8 {
 		wg.Go(func() {
 			for i := w; time.Now().Before(stop); i++ {
 				name := names[i%len(names)]
-				if name == "overruns" && i%2000 > len(names) {
-					continue // now and then is enough
-				}
+				began := time.Now()
 				_, err := current.Load().Call(context.Background(), caller.Caller{User: testUser(t)}, name, []bson.RawValue{value(int32(1)), value(int32(2)), value(server.URL)})
-				if (err != nil) != soakFails[name] {
+				if (err != nil) != (name == "throws") {
 					t.Errorf("%s: %v", name, err)
 					return
 				}
 				mu.Lock()
 				counts[name]++
+				spent[name] += time.Since(began)
 				mu.Unlock()
 			}
 		})
@@ -91,6 +90,14 @@ func TestSoak(t *testing.T) {
 			time.Sleep(min(5*time.Second, length/20))
 			old := current.Swap(deploy())
 			time.AfterFunc(3*time.Second, old.Close)
+		}
+	})
+	wg.Go(func() {
+		for time.Now().Before(stop) {
+			if _, err := impatient.Call(context.Background(), caller.Caller{}, "overruns", nil); err == nil || !strings.Contains(err.Error(), "function_timeout = 1s") {
+				t.Errorf("overruns: %v", err)
+			}
+			time.Sleep(min(15*time.Second, length/20))
 		}
 	})
 	const stretches = 20
@@ -110,7 +117,9 @@ func TestSoak(t *testing.T) {
 		t.Logf("stretch %2d: hosts %3.0f to %3d MB, the server's heap %5.1f MB, %d goroutines, %d descriptors", s+1, hosts[s], most>>20, heap[s], runtime.NumGoroutine(), descriptors())
 	}
 	wg.Wait()
-	t.Log(counts)
+	for _, name := range names {
+		t.Logf("%-8s %6d calls, %.1f ms on average", name, counts[name], float64(spent[name].Microseconds())/1000/float64(max(counts[name], 1)))
+	}
 	// The first quarter fills caches and pools.
 	for _, c := range []struct {
 		what  string

@@ -7,6 +7,7 @@ package log
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,9 +194,8 @@ func (s *Store) Find(ctx context.Context, q Query) ([]Entry, error) {
 	if err := cursor.All(ctx, &out); err != nil {
 		return nil, err
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	// Ids of one second are in no order among processes.
+	slices.SortStableFunc(out, func(a, b Entry) int { return a.Started.Compare(b.Started) })
 	return out, nil
 }
 

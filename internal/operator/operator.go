@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -183,7 +184,7 @@ func Handler(commands []Command) http.Handler {
 // text is an error's text for an operator, who may see causes.
 func text(err error) string {
 	var f *fault.Error
-	if errors.As(err, &f) && f.Cause != nil {
+	if errors.As(err, &f) && f.Cause != nil && !strings.Contains(f.Message, f.Cause.Error()) {
 		return f.Message + ": " + f.Cause.Error()
 	}
 	return err.Error()

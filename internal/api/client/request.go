@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"regent/internal/caller"
@@ -27,20 +26,13 @@ func (s *Server) describe(info *caller.Request, r *http.Request) {
 	info.UserAgent = r.UserAgent()
 }
 
-var (
-	requestCounter atomic.Uint32
-	processRandom  = func() (b [5]byte) { rand.Read(b[:]); return }()
-)
-
-// newRequestID makes a correlation id: 24 hex digits as the protocol's co_id.
-// It is a time, five random bytes of the process and a counter; it names a log
-// entry and is no secret.
+// newRequestID makes a correlation id: 24 hex digits as the protocol's co_id, a
+// time and eight random bytes. It is unguessable, because the page of a log
+// entry is found by it.
 func newRequestID() string {
 	var b [12]byte
 	binary.BigEndian.PutUint32(b[:], uint32(time.Now().Unix()))
-	copy(b[4:], processRandom[:])
-	n := requestCounter.Add(1)
-	b[9], b[10], b[11] = byte(n>>16), byte(n>>8), byte(n)
+	rand.Read(b[4:])
 	var text [24]byte
 	hex.Encode(text[:], b[:])
 	return string(text[:])

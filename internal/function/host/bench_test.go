@@ -17,6 +17,7 @@ func benchHost() *Host {
 
 func benchCall(h *Host, d *deployment, args bson.RawValue) *call {
 	c := &call{host: h, dep: d, inbox: make(chan event, 16), started: time.Now(), done: make(chan struct{})}
+	c.usage.meter = &h.meter
 	c.msg.CallMessage = wire.CallMessage{Name: "f", Args: args, TimeMS: 60000}
 	return c
 }
@@ -44,4 +45,16 @@ func BenchmarkRunMongo(b *testing.B) {
 }
 func BenchmarkRunLog(b *testing.B) {
 	benchmarkRun(b, `exports = async () => { await null; return typeof console.log; };`)
+}
+func BenchmarkRunCrypto(b *testing.B) {
+	benchmarkRun(b, `exports = () => require('crypto').createHash('sha256').update('x').digest('hex');`)
+}
+func BenchmarkRunSort(b *testing.B) {
+	benchmarkRun(b, `exports = () => { let x = 12345; const a = []; for (let i = 0; i < 100000; i++) { x = (x * 1103515245 + 12345) % 2147483648; a.push(x); } a.sort((p, q) => p - q); return a[50000]; };`)
+}
+func BenchmarkRunJSON(b *testing.B) {
+	benchmarkRun(b, `exports = () => { const rows = []; for (let i = 0; i < 1000; i++) rows.push({ id: i, name: "name " + i, tags: ["a", "b"], nested: { on: true, value: i / 3 } }); const text = JSON.stringify(rows); return JSON.parse(text).length + text.length; };`)
+}
+func BenchmarkRunFib(b *testing.B) {
+	benchmarkRun(b, `exports = () => { const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2)); return fib(27); };`)
 }

@@ -25,8 +25,9 @@ type call struct {
 	started time.Time
 	done    chan struct{}
 
-	inbox     chan event
-	computing atomic.Bool
+	inbox chan event
+	usage usage
+	peak  atomic.Uint64 // most that the host held while the call ran
 
 	stopMu     sync.Mutex
 	stopReason error
@@ -127,7 +128,7 @@ func (c *call) run() (result wire.ResultMessage) {
 	c.ops = map[uint32]*operation{}
 	c.realm = newRealm(c, vm)
 
-	c.computing.Store(true)
+	c.usage.begin(c.started)
 	value, failure := c.realm.invoke()
 	returned := value
 	if failure == nil {
@@ -233,14 +234,13 @@ func (c *call) wait(timers bool) error {
 		defer t.Stop()
 		after = t.C
 	}
-	c.computing.Store(false)
-	defer c.computing.Store(true)
+	c.usage.end(c.host.now())
 	select {
 	case e := <-c.inbox:
-		c.computing.Store(true)
+		c.usage.begin(c.host.now())
 		return c.handle(e)
 	case <-after:
-		c.computing.Store(true)
+		c.usage.begin(c.host.now())
 		return c.fire()
 	}
 }
@@ -324,7 +324,9 @@ func (c *call) askNow(m wire.OperationMessage) (bson.RawValue, *wire.Failure) {
 	id := c.nextOp
 	var later []event
 	for !ready {
+		c.usage.end(c.host.now())
 		e := <-c.inbox
+		c.usage.begin(c.host.now())
 		switch {
 		case e.stop:
 			c.putBack(append(later, e))

@@ -60,7 +60,7 @@ func (r *realm) failureOf(v goja.Value) *wire.Failure {
 			f.Number = int32(code.ToInteger())
 		}
 		if stack := o.Get("stack"); stack != nil && !goja.IsUndefined(stack) {
-			f.Stack = userStack(stack.String())
+			f.Stack = originalWording(userStack(stack.String()))
 		}
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ type Host struct {
 	limits wire.Limits
 	now    func() time.Time
 
+	meter   meter
 	modules *moduleCache
 	raw     *goja.Symbol // key of the hidden content of BSON objects
 
@@ -112,6 +113,7 @@ func (h *Host) call(id uint64) *call {
 // begin starts a call in a goroutine of its own.
 func (h *Host) begin(f wire.Frame) {
 	c := &call{host: h, id: f.Call, inbox: make(chan event, 16), started: h.now(), done: make(chan struct{})}
+	c.usage.meter = &h.meter
 	if err := c.msg.decode(f.Body); err != nil {
 		h.finish(c, wire.ResultMessage{Failure: &wire.Failure{Name: "InternalError", Message: err.Error()}})
 		return
@@ -128,6 +130,7 @@ func (h *Host) begin(f wire.Frame) {
 	}
 	go func() {
 		r := c.run()
+		c.usage.end(h.now())
 		h.mu.Lock()
 		delete(h.calls, c.id)
 		h.mu.Unlock()
@@ -137,7 +140,7 @@ func (h *Host) begin(f wire.Frame) {
 }
 
 func (h *Host) finish(c *call, r wire.ResultMessage) {
-	r.RunUS = h.now().Sub(c.started).Microseconds()
+	r.RunUS, r.Memory = h.now().Sub(c.started).Microseconds(), c.memory()
 	if r.Value.Type == 0 {
 		r.Value = bson.RawValue{Type: bson.TypeNull}
 	}

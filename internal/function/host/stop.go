@@ -29,52 +29,95 @@ func boundRegexps(d time.Duration) {
 }
 
 // watchMemory stops calls when live memory passes the limit of one call. The
-// engine does not account memory by realm, so a single running call is guilty,
-// and of several all that are computing are stopped; the server runs those again,
+// engine does not account memory by realm, so a single running call is guilty;
+// of several, those are stopped that may be, and the server runs those again,
 // each alone on a host, that have not sent anything yet.
 // The operating system's limit for the process stands behind this one.
 func (h *Host) watchMemory(stop <-chan struct{}) {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	base := uint64(0)
-	tick := time.NewTicker(10 * time.Millisecond)
+	w := &memoryWatch{host: h, sample: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}}
+	tick := time.NewTicker(memoryTick)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
+			w.look()
 		}
-		metrics.Read(sample)
-		used := sample[0].Value.Uint64()
-		if base == 0 {
-			base = used
-		}
-		if used < base+h.smallestMemory() {
-			continue
-		}
-		// Garbage is nobody's fault.
-		runtime.GC()
-		metrics.Read(sample)
-		used = sample[0].Value.Uint64()
-		if used < base+h.smallestMemory() {
-			continue
-		}
-		h.stopForMemory(used - base)
-		// What the stopped calls held is free once they have returned.
-		time.Sleep(20 * time.Millisecond)
-		runtime.GC()
 	}
 }
 
-// smallestMemory is the smallest limit among the calls that run.
-func (h *Host) smallestMemory() uint64 {
+const memoryTick = 10 * time.Millisecond
+
+// idleTicks is after how many ticks without a call a host cleans up.
+const idleTicks = 500
+
+// memoryWatch is the state of watchMemory.
+type memoryWatch struct {
+	host   *Host
+	sample []metrics.Sample
+	base   uint64 // what the host holds without any call
+	idle   int    // ticks without a call
+}
+
+func (w *memoryWatch) used() uint64 {
+	metrics.Read(w.sample)
+	return w.sample[0].Value.Uint64()
+}
+
+func (w *memoryWatch) look() {
+	used := w.used()
+	if w.base == 0 {
+		w.base = used
+	}
+	running, limit := w.host.observe(used - min(used, w.base))
+	switch {
+	case running > 0:
+		w.idle = 0
+	case w.idle < idleTicks:
+		// Programs of deployments come and go: they are no call's memory.
+		if w.idle++; w.idle == idleTicks {
+			runtime.GC()
+			w.base = w.used()
+		}
+	}
+	if used < w.base+limit {
+		return
+	}
+	// Garbage is nobody's fault.
+	runtime.GC()
+	if used = w.used(); used < w.base+limit {
+		return
+	}
+	w.host.stopForMemory(used - w.base)
+	// What the stopped calls held is free once they have returned.
+	time.Sleep(2 * memoryTick)
+	runtime.GC()
+}
+
+// observe notes what the host holds for the calls that run, and gives their
+// number and the smallest limit among them.
+func (h *Host) observe(used uint64) (running int, limit uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	least := uint64(1 << 62)
+	limit = 1 << 62
 	for _, c := range h.calls {
-		least = min(least, uint64(c.dep.msg.Limits.CallMemory))
+		limit = min(limit, uint64(c.dep.msg.Limits.CallMemory))
+		if used > c.peak.Load() {
+			c.peak.Store(used)
+		}
 	}
-	return least
+	return len(h.calls), limit
+}
+
+// memory is what the call is said to have used: what it allocated, and no more
+// than its host held.
+func (c *call) memory() int64 {
+	allocated, _ := c.usage.state(c.host.now())
+	if peak := int64(c.peak.Load()); peak > 0 {
+		return min(allocated, peak)
+	}
+	return allocated
 }
 
 // stopForMemory stops calls whose limit is passed; used is what all hold together.
@@ -92,18 +135,32 @@ func (h *Host) stopForMemory(used uint64) {
 		all[0].stop(errMemory)
 		return
 	}
-	var computing []*call
-	for _, c := range all {
-		if c.computing.Load() {
-			computing = append(computing, c)
-		}
-	}
-	if len(computing) == 0 {
-		computing = all
-	}
-	for _, c := range computing {
+	for _, c := range h.suspects(all) {
 		c.stop(errSuspect)
 	}
+}
+
+// suspects gives those calls of which one may be guilty: who computes and was
+// charged for much; else who computes; else all.
+func (h *Host) suspects(all []*call) []*call {
+	var computing, greedy []*call
+	for _, c := range all {
+		allocated, computes := c.usage.state(h.now())
+		if !computes {
+			continue
+		}
+		computing = append(computing, c)
+		if allocated >= c.dep.msg.Limits.CallMemory/8 {
+			greedy = append(greedy, c)
+		}
+	}
+	switch {
+	case len(greedy) > 0:
+		return greedy
+	case len(computing) > 0:
+		return computing
+	}
+	return all
 }
 
 // stopFailure is the failure of a call that was stopped.

@@ -87,6 +87,7 @@ type ResultMessage struct {
 	Failure *Failure      `bson:"e,omitempty"`
 	Retry   bool          `bson:"retry,omitempty"` // stopped through another call's overrun
 	RunUS   int64         `bson:"us,omitempty"`    // time in the host
+	Memory  int64         `bson:"mem,omitempty"`   // bytes, as far as they can be told apart
 }
 
 // OperationMessage is the body of Operation.
