@@ -97,6 +97,12 @@ type Config struct {
 	// MailFrom is the sender where an app names none, "Name <address>".
 	MailFrom string
 
+	// FunctionHosts is the number of processes that run functions; 0: one for
+	// each core. FunctionHostMemoryMB is what the operating system gives each of
+	// them at most, in megabytes; 0: 1024.
+	FunctionHosts        int
+	FunctionHostMemoryMB int
+
 	// Strict makes warnings about an app directory errors.
 	Strict bool
 
@@ -216,7 +222,9 @@ func start(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 	}()
 	// The function hosts start while the database opens.
-	if srv.functions, err = function.Start(function.Config{Logger: c.Logger, Record: srv.recordExecution}); err != nil {
+	if srv.functions, err = function.Start(function.Config{
+		Logger: c.Logger, Record: srv.recordExecution, Hosts: c.FunctionHosts, Limits: function.Limits{HostMemory: int64(c.FunctionHostMemoryMB) << 20},
+	}); err != nil {
 		return nil, fmt.Errorf("function hosts: %w", err)
 	}
 	return srv, srv.openState(ctx)

@@ -66,6 +66,8 @@ func addServeFlags(c *cobra.Command, o *serveOptions) {
 	f.StringVar(&o.Secrets, "secrets", "", "JSON file with the apps' secrets, name to value (default: none; REGENT_SECRET_<name> is read too)")
 	f.StringVar(&o.SMTPURL, "smtp-url", "", "mail server, e.g. smtp://user:password@mail.example.com:587 (default: none; mails go to the log and to a local page)")
 	f.StringVar(&o.MailFrom, "mail-from", "", "sender of mails (default: the user of --smtp-url)")
+	f.IntVar(&o.FunctionHosts, "function-hosts", 0, "processes that run functions (default: one for each core)")
+	f.IntVar(&o.FunctionHostMemoryMB, "function-host-memory-mb", 1024, "memory of one such process in megabytes, held by the operating system")
 	f.BoolVar(&o.Strict, "strict", false, "refuse to serve an app directory with warnings")
 	f.StringVar(&o.metrics, "metrics", "", "address on which Prometheus metrics are served at /metrics (default: none)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")

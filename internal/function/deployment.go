@@ -68,6 +68,10 @@ func (r *Runtime) Deploy(ctx context.Context, a *app.App, b Backend) (*Deploymen
 	if err != nil {
 		problems = append(problems, app.Problem{Severity: app.SeverityWarning, File: "functions", Message: "functions cannot be checked: " + err.Error()})
 	}
+	if most := r.cfg.Limits.HostMemory; d.limits.CallMemory > most*8/10 {
+		problems = append(problems, app.Problem{Severity: app.SeverityWarning, File: "regent.json", Path: "$.function_memory_mb",
+			Message: fmt.Sprintf("%d MB for one call are more than a function host has beside itself (--function-host-memory-mb = %d)", d.limits.CallMemory>>20, most>>20)})
+	}
 	for _, f := range allFunctions(a) {
 		d.sources[f.Name] = sourceOf(f, compiled[f.Name], err)
 	}

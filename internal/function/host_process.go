@@ -21,6 +21,9 @@ type hostProcess struct {
 	conn   *wire.Conn
 	stderr *tail
 	log    *slog.Logger
+	memory int64 // limit in bytes
+	begun  time.Time
+	ended  func()
 	gone   chan struct{} // closed when the process is no more
 
 	mu       sync.Mutex
@@ -51,19 +54,25 @@ type outcome struct {
 	died   bool // with its host, through no known fault of its own
 }
 
-func startHost(cfg Config, log *slog.Logger) (*hostProcess, error) {
-	h := &hostProcess{stderr: &tail{}, log: log, gone: make(chan struct{}), calls: map[uint64]*pendingCall{}, deployed: map[int64]bool{}}
+// startHost starts a host; ended is called when it is no more.
+func startHost(cfg Config, log *slog.Logger, ended func()) (*hostProcess, error) {
+	h := &hostProcess{stderr: &tail{}, log: log, memory: cfg.Limits.HostMemory, begun: time.Now(), ended: ended, gone: make(chan struct{}), calls: map[uint64]*pendingCall{}, deployed: map[int64]bool{}}
 	var err error
 	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, h.stderr); err != nil {
 		return nil, err
 	}
 	if err := h.conn.Send(wire.Frame{Kind: wire.Configure, Body: wire.Marshal(cfg.Limits.wire())}); err != nil {
 		h.kill(nil)
+		_ = h.cmd.Wait()
 		return nil, err
 	}
 	go h.receive()
 	return h, nil
 }
+
+// youngHost is the age below which a host that ended is replaced only after a
+// pause, or when a call needs it.
+const youngHost = time.Second
 
 // receive handles a host's messages until it ends, then settles what was running.
 func (h *hostProcess) receive() {
@@ -86,6 +95,12 @@ func (h *hostProcess) receive() {
 	h.dead = fmt.Errorf("function host ended: %w", errors.Join(err, waitErr))
 	h.mu.Unlock()
 	close(h.gone)
+	if time.Since(h.begun) < youngHost {
+		// What dies at once would die again at once.
+		time.AfterFunc(youngHost, h.ended)
+	} else {
+		h.ended()
+	}
 	if v == nil && len(calls) > 0 {
 		h.log.Warn("function host died", "reason", h.stderr.reason(), "status", waitErr, "calls", len(calls))
 	}
@@ -104,14 +119,21 @@ func (h *hostProcess) receive() {
 // deathOf is the error of the only call that ran on a host that died.
 func (h *hostProcess) deathOf() *wire.Failure {
 	reason := h.stderr.reason()
+	limit := fmt.Sprintf("(--function-host-memory-mb = %d)", h.memory>>20)
 	switch {
-	case contains(reason, "out of memory", "cannot allocate memory"):
-		return &wire.Failure{Name: "RangeError", Message: "memory limit of the function's host exceeded (function host memory)"}
 	case contains(reason, "stack"):
-		return &wire.Failure{Name: "RangeError", Message: "stack limit of the function's host exceeded: the code nests or recurses too deeply (function host memory)"}
+		return &wire.Failure{Name: "RangeError", Message: "the stack of the function's host is full: the code nests or recurses too deeply " + limit}
+	case reason == "", contains(reason, memoryMarks...):
+		// Without a word only the operating system ends a process.
+		return &wire.Failure{Name: "RangeError", Message: "the memory of the function's host is full " + limit}
 	}
 	return &wire.Failure{Name: "Error", Message: "the function ended its host process"}
 }
+
+// memoryMarks are in the last words of a process whose memory is full. Go's
+// runtime, which alone can fault here, does so where it does not expect to be
+// given none.
+var memoryMarks = []string{"out of memory", "cannot allocate memory", "SIGSEGV", "pthread_create failed", "failed to create new OS thread"}
 
 func (c *pendingCall) finish(o outcome) {
 	select {

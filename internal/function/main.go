@@ -3,6 +3,7 @@ package function
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"sync/atomic"
 
 	"regent/internal/function/compile"
@@ -10,7 +11,8 @@ import (
 )
 
 // How this program is told that it was started as a host or a compiler: by its
-// only argument. The connection is file descriptor 3.
+// first argument; the second is its memory limit in bytes. The connection is
+// file descriptor 3.
 const (
 	hostArgument     = "regent-function-host"
 	compilerArgument = "regent-function-compiler"
@@ -25,23 +27,25 @@ var prepared atomic.Bool
 // starts a Runtime, and in TestMain of tests that do.
 func MaybeRunHost() {
 	prepared.Store(true)
-	if len(os.Args) != 2 {
+	if len(os.Args) < 2 || os.Args[1] != hostArgument && os.Args[1] != compilerArgument {
 		return
 	}
-	switch os.Args[1] {
-	case hostArgument, compilerArgument:
-	default:
-		return
-	}
-	if err := runChild(os.Args[1]); err != nil {
+	if err := runChild(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func runChild(role string) error {
-	conn, err := childConn()
+func runChild(role string, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s is started by the server, not by hand", role)
+	}
+	memory, err := strconv.ParseInt(args[0], 10, 64)
+	if err != nil {
+		return fmt.Errorf("%s: memory limit: %w", role, err)
+	}
+	conn, err := childConn(memory)
 	if err != nil {
 		return fmt.Errorf("%s is started by the server, not by hand: %w", role, err)
 	}

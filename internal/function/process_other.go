@@ -13,4 +13,4 @@ var errPlatform = errors.New("functions need a Unix system: function hosts are c
 
 func spawn(string, string, int64, *tail) (*exec.Cmd, *wire.Conn, error) { return nil, nil, errPlatform }
 
-func childConn() (*wire.Conn, error) { return nil, errPlatform }
+func childConn(int64) (*wire.Conn, error) { return nil, errPlatform }

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -19,9 +21,10 @@ import (
 // niceness is by how much hosts give way to the server.
 const niceness = 5
 
-// spawn starts this program again in a role. The process gets one end of a
-// socket pair, an empty environment, the root as its working directory, and
-// nothing else: no descriptors, no terminal, no input.
+// spawn starts this program again in a role, which with the memory limit is all
+// that it is told. The process gets one end of a socket pair, an empty
+// environment, the root as its working directory, and nothing else: no terminal,
+// no input, and what this process let it inherit it closes first.
 func spawn(executable, role string, memory int64, stderr *tail) (*exec.Cmd, *wire.Conn, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
@@ -36,8 +39,8 @@ func spawn(executable, role string, memory int64, stderr *tail) (*exec.Cmd, *wir
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command(executable, role)
-	cmd.Env = []string{fmt.Sprintf("REGENT_HOST_MEMORY=%d", memory)}
+	cmd := exec.Command(executable, role, strconv.FormatInt(memory, 10))
+	cmd.Env = []string{} // nil would mean ours
 	cmd.Dir = "/"
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{theirs}
@@ -50,8 +53,9 @@ func spawn(executable, role string, memory int64, stderr *tail) (*exec.Cmd, *wir
 }
 
 // childConn prepares a host process: limits first, then the connection.
-func childConn() (*wire.Conn, error) {
-	f := os.NewFile(3, "server")
+func childConn(memory int64) (*wire.Conn, error) {
+	closeInherited()
+	f := os.NewFile(serverDescriptor, "server")
 	if f == nil {
 		return nil, errors.New("no connection")
 	}
@@ -60,9 +64,6 @@ func childConn() (*wire.Conn, error) {
 		return nil, err
 	}
 	f.Close()
-	var memory int64
-	fmt.Sscan(os.Getenv("REGENT_HOST_MEMORY"), &memory)
-	os.Clearenv()
 	time.Local = time.UTC
 	limitProcess(memory)
 	// The terminal's interrupt is for the server, which ends its hosts itself.
@@ -70,8 +71,49 @@ func childConn() (*wire.Conn, error) {
 	return wire.NewConn(nc), nil
 }
 
+// serverDescriptor is the connection to the server in a host process.
+const serverDescriptor = 3
+
+// closeInherited closes the descriptors that whoever started the server left
+// open in it for its children. They are those without the close-on-exec flag: Go
+// sets it on all that it opens, so what was opened in this process has it.
+func closeInherited() {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return
+	}
+	highest := int(min(limit.Cur, 1<<16))
+	if list, err := os.ReadDir("/proc/self/fd"); err == nil {
+		highest = 0
+		for _, e := range list {
+			if n, err := strconv.Atoi(e.Name()); err == nil {
+				highest = max(highest, n+1)
+			}
+		}
+	}
+	for fd := serverDescriptor + 1; fd < highest; fd++ {
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0)
+		if errno == 0 && flags&syscall.FD_CLOEXEC == 0 {
+			_ = syscall.Close(fd)
+		}
+	}
+}
+
+// lowerPriority makes all threads give way to the server's. A process group is
+// meant because on Linux a process id would stand for one thread.
+func lowerPriority() {
+	now, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		return
+	}
+	if runtime.GOOS == "linux" {
+		now = 20 - now // what the kernel returns is never negative
+	}
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, min(now+niceness, 19))
+}
+
 func limitProcess(memory int64) {
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, niceness)
+	lowerPriority()
 	if memory > 0 {
 		// Data counts what may be written and so what Go's heap really takes;
 		// the address space would count Go's reservations too.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,7 @@ import (
 type Runtime struct {
 	cfg Config
 
-	alone   chan struct{} // hosts for one call only
+	alone   chan struct{} // places for calls that are run alone
 	nextID  atomic.Uint64
 	bundles bundleCache
 
@@ -27,7 +28,8 @@ type Runtime struct {
 	single map[*hostProcess]bool // hosts of calls that are run alone
 	closed bool
 
-	starting sync.WaitGroup
+	lacking chan struct{} // tells keep that a host may be missing
+	keeping sync.WaitGroup
 }
 
 // errNotPrepared is what a program gets that cannot start hosts.
@@ -46,43 +48,71 @@ func Start(cfg Config) (*Runtime, error) {
 		}
 		cfg.Executable = exe
 	}
-	r := &Runtime{cfg: cfg, alone: make(chan struct{}, 2)}
-	r.starting.Add(1)
-	go func() {
-		defer r.starting.Done()
-		for range cfg.Hosts {
-			r.grow()
-		}
-	}()
+	r := &Runtime{cfg: cfg, alone: make(chan struct{}, 2*cfg.Hosts), lacking: make(chan struct{}, 1)}
+	r.lacking <- struct{}{}
+	r.keeping.Go(r.keep)
 	return r, nil
 }
 
-// grow starts hosts until the configured number runs.
-func (r *Runtime) grow() {
+// keep starts hosts at first and whenever one has ended.
+func (r *Runtime) keep() {
+	for range r.lacking {
+		for r.grow() {
+		}
+	}
+}
+
+// grow starts a host if one is missing; true when there may be another missing.
+func (r *Runtime) grow() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.hosts = slices.DeleteFunc(r.hosts, func(h *hostProcess) bool { _, alive := h.running(); return !alive })
 	if r.closed || len(r.hosts) >= r.cfg.Hosts {
-		return
+		return false
 	}
-	h, err := startHost(r.cfg, r.cfg.Logger)
+	h, err := r.startHost()
 	if err != nil {
 		r.cfg.Logger.Error("function host does not start", "error", err)
-		return
+		return false
 	}
 	r.hosts = append(r.hosts, h)
+	return true
+}
+
+// startHost starts one of the shared hosts, which is replaced when it ends.
+func (r *Runtime) startHost() (*hostProcess, error) {
+	return startHost(r.cfg, r.cfg.Logger, r.replace)
+}
+
+// replace has another host started soon.
+func (r *Runtime) replace() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	select {
+	case r.lacking <- struct{}{}:
+	default: // it will be seen that two are missing
+	}
 }
 
 // Close ends all hosts; calls that run fail.
 func (r *Runtime) Close() error {
 	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
 	r.closed = true
+	close(r.lacking)
 	hosts := r.hosts
 	for h := range r.single {
 		hosts = append(hosts, h)
 	}
 	r.hosts = nil
 	r.mu.Unlock()
-	r.starting.Wait()
+	r.keeping.Wait()
 	for _, h := range hosts {
 		h.kill(nil)
 		<-h.gone
@@ -115,7 +145,7 @@ func (r *Runtime) host() (*hostProcess, error) {
 	}
 	r.hosts = living
 	if best == nil || fewest > 0 && len(r.hosts) < r.cfg.Hosts {
-		h, err := startHost(r.cfg, r.cfg.Logger)
+		h, err := r.startHost()
 		if err != nil {
 			if best != nil {
 				return best, nil
@@ -209,18 +239,36 @@ func (r *Runtime) hostFor(x *execution, alone bool) (h *hostProcess, done func()
 	case <-x.ctx.Done():
 		return nil, nil, x.ctx.Err()
 	}
+	leave := sync.OnceFunc(func() { <-r.alone })
 	if h, err = r.startSingle(); err != nil {
-		<-r.alone
+		leave()
 		return nil, nil, err
 	}
+	// Those who wait may be innocent and short, those who run guilty and long.
+	yield := time.AfterFunc(aloneTurn, func() {
+		r.mu.Lock()
+		few := len(r.single) < aloneMost*r.cfg.Hosts
+		r.mu.Unlock()
+		if few {
+			leave()
+		}
+	})
 	return h, func() {
+		yield.Stop()
 		h.kill(nil)
 		r.mu.Lock()
 		delete(r.single, h)
 		r.mu.Unlock()
-		<-r.alone
+		leave()
 	}, nil
 }
+
+const (
+	// aloneTurn is how long a call that runs alone keeps its place.
+	aloneTurn = time.Second
+	// aloneMost is how many such calls there may be for each shared host.
+	aloneMost = 8
+)
 
 // startSingle starts a host for one call.
 func (r *Runtime) startSingle() (*hostProcess, error) {
@@ -229,7 +277,7 @@ func (r *Runtime) startSingle() (*hostProcess, error) {
 	if r.closed {
 		return nil, errClosing
 	}
-	h, err := startHost(r.cfg, r.cfg.Logger)
+	h, err := startHost(r.cfg, r.cfg.Logger, func() {})
 	if err != nil {
 		return nil, err
 	}

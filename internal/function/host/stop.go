@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"time"
 
@@ -75,9 +76,10 @@ func (w *memoryWatch) look() {
 	case running > 0:
 		w.idle = 0
 	case w.idle < idleTicks:
-		// Programs of deployments come and go: they are no call's memory.
+		// What nobody uses goes back to the system. Programs of deployments come
+		// and go: they are no call's memory.
 		if w.idle++; w.idle == idleTicks {
-			runtime.GC()
+			debug.FreeOSMemory()
 			w.base = w.used()
 		}
 	}
