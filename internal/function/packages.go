@@ -110,8 +110,11 @@ type unpacker struct {
 func (u *unpacker) file(name string, r io.Reader) error {
 	name = path.Clean("/" + strings.ReplaceAll(name, `\`, "/"))
 	// The archive may begin at node_modules, above it or inside it; its first
-	// file tells.
+	// file in a folder tells. What lies loose before belongs to no package.
 	if !u.begun {
+		if strings.Count(name, "/") < 2 {
+			return nil
+		}
 		u.begun = true
 		if i := strings.Index(name, "/node_modules/"); i >= 0 {
 			u.prefix = name[:i+len("/node_modules")]
