@@ -14,7 +14,6 @@ import (
 	"regent/internal/log"
 	"regent/internal/push"
 	"regent/internal/rule"
-	"regent/internal/session/live"
 )
 
 // openPush gives an instance its push services, if its app has any.
@@ -63,17 +62,11 @@ const maxEndedSessions = 4096
 // tidyPush removes the registrations of sessions that end, wherever they do.
 func (srv *Server) tidyPush(p *push.Service) (stop func()) {
 	ended := make(chan string, maxEndedSessions)
-	cancel := srv.sessions.Watcher().Subscribe(&live.Subscriber{
-		Collection: "sessions",
-		Changed: func(c live.Change) {
-			if id, ok := c.ID.ObjectIDOK(); ok && c.Operation == "delete" {
-				select {
-				case ended <- id.Hex():
-				default:
-				}
-			}
-		},
-		Reset: func() {},
+	cancel := srv.sessions.Ended(func(id bson.ObjectID) {
+		select {
+		case ended <- id.Hex():
+		default:
+		}
 	})
 	ctx, end := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -68,43 +68,45 @@ func (s *Service) enter(ctx context.Context, p *provider, id *identified, d devi
 	return s.entered(p, d, r, created, t), nil
 }
 
-// enterNew is enter for an identity that nobody can have. The user and its
-// session are written at the same time, so that both become durable with one
-// wait for the disk. A session without its user is refused like any other of a
-// deleted user, and removed when the user could not be written.
+// enterNew is enter for an identity that nobody can have. The user's document
+// holds its first session, so that one write makes both durable.
 func (s *Service) enterNew(ctx context.Context, p *provider, id *identified, d device, request *caller.Request) (Tokens, error) {
 	r, err := s.draft(ctx, bson.NewObjectID(), p.Name, id, user.Normal, request)
 	if err != nil {
 		return Tokens{}, err
 	}
-	written := make(chan error, 1)
-	go func() { written <- s.insert(ctx, r) }()
-	t, err := s.begin(ctx, p, id, d, r, request)
-	if userErr := <-written; userErr != nil {
-		if err == nil {
-			if _, err := s.Sessions.Revoke(context.WithoutCancel(ctx), s.Domain, t.SessionID); err != nil {
-				s.Logger.Warn("the session of a user that could not be created was not removed", "session", t.SessionID.Hex(), "error", err)
-			}
-		}
-		return Tokens{}, userErr
-	}
+	n, err := s.newSession(ctx, p, id, d, r, request)
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.entered(p, d, r, true, t), nil
+	opening, err := s.Sessions.BeginFirst(ctx, n)
+	if err != nil {
+		return Tokens{}, err
+	}
+	r.First = opening.First()
+	if err := s.insert(ctx, r); err != nil {
+		return Tokens{}, err
+	}
+	s.Sessions.Opened(opening)
+	return s.entered(p, d, r, true, opening.Tokens), nil
 }
 
 func (s *Service) begin(ctx context.Context, p *provider, id *identified, d device, r *record, request *caller.Request) (session.Tokens, error) {
-	data, err := s.customData(ctx, r.view.ID)
+	n, err := s.newSession(ctx, p, id, d, r, request)
 	if err != nil {
 		return session.Tokens{}, err
 	}
-	return s.Sessions.Begin(ctx, session.New{
+	return s.Sessions.Begin(ctx, n)
+}
+
+func (s *Service) newSession(ctx context.Context, p *provider, id *identified, d device, r *record, request *caller.Request) (session.New, error) {
+	data, err := s.customData(ctx, r.view.ID)
+	return session.New{
 		App: s.Domain, User: r.ID,
 		Identity: session.Identity{ID: id.id, ProviderType: p.Name, ProviderID: s.providerID(p.Name)},
 		Device:   d.id, DeviceInfo: d.info, Address: address(request), UserData: data,
 		AccessTTL: s.accessTTL(), RefreshTTL: s.refreshTTL(p.Name),
-	})
+	}, err
 }
 
 func (s *Service) entered(p *provider, d device, r *record, created bool, t session.Tokens) Tokens {

@@ -367,7 +367,7 @@ func TestIdleAnonymousUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shared.db.Collection("sessions").UpdateOne(ctx, bson.D{{Key: "user", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "used", Value: w.clock.now()}}}}); err != nil {
+	if _, err := shared.db.Collection("users").UpdateOne(ctx, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "first_session.used", Value: w.clock.now()}}}}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := w.RemoveIdleAnonymous(ctx, 100); n != 1 || err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"regent/internal/auth"
 	"regent/internal/fault"
@@ -216,13 +215,29 @@ func eventually(t *testing.T, f func() error, want fault.Code) {
 	t.Fatalf("got %v, want %s", err, want)
 }
 
-// Every process refuses what one of them ended, at the next request.
+// Every process refuses what one of them ended, at the next request: a session
+// inside its user's document as well as one of its own.
 func TestRevocation(t *testing.T) {
 	w := newWorld(t, everything())
 	other := w.another()
+	t.Run("FirstSession", func(t *testing.T) {
+		testRevocation(t, w, other, func() auth.Tokens { return w.login("anon-user", `{}`) })
+	})
+	accounts := 0
+	t.Run("FurtherSession", func(t *testing.T) {
+		testRevocation(t, w, other, func() auth.Tokens {
+			accounts++
+			email := fmt.Sprintf("%d@example.com", accounts)
+			w.register(email, "secret1")
+			return w.login("local-userpass", userpass(email, "secret1"))
+		})
+	})
+}
+
+func testRevocation(t *testing.T, w *world, other *auth.Service, login func() auth.Tokens) {
 	ctx := t.Context()
 	start := func() auth.Tokens {
-		tok := w.login("anon-user", `{}`)
+		tok := login()
 		for _, s := range []*auth.Service{w.Service, other} {
 			if _, err := s.Authenticate(ctx, tok.AccessToken); err != nil {
 				t.Fatal(err)
@@ -261,7 +276,7 @@ func TestRevocation(t *testing.T) {
 	// In this process at once: not when the change stream gets round to it.
 	t.Run("AtOnce", func(t *testing.T) {
 		for range 100 {
-			tok := w.login("anon-user", `{}`)
+			tok := login()
 			w.session(tok)
 			if err := w.Logout(ctx, tok.RefreshToken); err != nil {
 				t.Fatal(err)
@@ -300,6 +315,67 @@ func TestRevocation(t *testing.T) {
 	})
 }
 
+// An anonymous log-in is one write and no read: user and session become durable together.
+func TestAnonymousIsOneWrite(t *testing.T) {
+	w := newWorld(t, everything())
+	var commands sync.Map
+	s := w.on(counting(&commands), nil)
+	login := func() {
+		t.Helper()
+		if _, err := s.Login(t.Context(), "anon-user", doc(`{}`), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	login()
+	commands.Clear()
+	for range 10 {
+		login()
+	}
+	commands.Range(func(name, n any) bool {
+		if count := *(n.(*int)); name != "insert" || count != 10 {
+			t.Errorf("ten log-ins: %d × %s", count, name)
+		}
+		return true
+	})
+}
+
+// What a session says of its device, address and last use, wherever it is stored.
+func TestSessionsOfUser(t *testing.T) {
+	w := newWorld(t, everything())
+	c := &clock{}
+	s := w.on(shared.options(), c.now)
+	ctx := t.Context()
+	tok, err := s.Login(ctx, "anon-user", doc(`{"options": {"device": {"platform": "node", "sdkVersion": "2.0.1"}}}`), from("192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.register("a@example.com", "secret1")
+	if _, err := s.Link(ctx, w.session(tok), "local-userpass", doc(userpass("a@example.com", "secret1")), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(time.Hour)
+	if _, err := s.Login(ctx, "local-userpass", doc(fmt.Sprintf(`{"username": "a@example.com", "password": "secret1", "options": {"device": {"deviceId": %q, "platform": "ios"}}}`, tok.DeviceID)), from("192.0.2.2")); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(time.Hour)
+	if _, err := s.Refresh(ctx, tok.RefreshToken, from("192.0.2.3")); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.UserSessions(ctx, tok.UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, st := range list {
+		got = append(got, fmt.Sprintf("%s %s %s %v created %s used %s", st.Identity.ProviderType, st.DeviceInfo.Platform, st.Address, st.Device.Hex() == tok.DeviceID,
+			time.Until(st.Created).Round(time.Hour), time.Until(st.Used).Round(time.Hour)))
+	}
+	want := []string{"local-userpass ios 192.0.2.2 true created 1h0m0s used 1h0m0s", "anon-user node 192.0.2.3 true created 0s used 2h0m0s"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestDisabledUserCannotLogIn(t *testing.T) {
 	w := newWorld(t, everything())
 	w.register("a@example.com", "secret1")
@@ -324,25 +400,8 @@ func TestNoReadsPerRequest(t *testing.T) {
 	w := newWorld(t, everything())
 	tok := w.login("anon-user", `{}`)
 	var commands sync.Map
-	client, err := mongo.Connect(counting(&commands))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Disconnect(t.Context())
-	db := client.Database("__regent")
-	sessions, err := session.Open(t.Context(), session.Config{DB: db, Master: shared.master, Logger: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sessions.Close()
-	c := w.config
-	c.DB, c.Sessions = db, sessions
-	s, err := auth.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	for end := time.Now().Add(5 * time.Second); !sessions.Watcher().Live(); {
+	s := w.on(counting(&commands), nil)
+	for end := time.Now().Add(5 * time.Second); !s.Sessions.Watcher().Live(); {
 		if time.Now().After(end) {
 			t.Fatal("the change stream does not come up")
 		}

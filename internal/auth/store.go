@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"regent/internal/session"
 	"regent/internal/user"
 )
 
@@ -74,7 +75,8 @@ func ascending(names ...string) bson.D {
 
 // record is a user as it lies in __regent.users:
 //
-//	{_id, app, type, created, last_login, disabled, data, identities: [{id, provider_type, provider_id, data}], logins: ["<provider>:<id>"]}
+//	{_id, app, type, created, last_login, disabled, data, identities: [{id, provider_type, provider_id, data}], logins: ["<provider>:<id>"],
+//	 first_session}
 //
 // logins repeats the identities in the form that the unique index {app, logins} takes.
 type record struct {
@@ -88,6 +90,7 @@ type record struct {
 	Identities []user.Identity `bson:"identities"`
 	Logins     []string        `bson:"logins"`
 	Imported   bool            `bson:"imported,omitempty"`
+	First      *session.First  `bson:"first_session,omitempty"` // session.FirstField; package session's
 
 	view *user.User // what the rest of the program sees; set by shape
 }

@@ -178,12 +178,16 @@ func newWorld(t testing.TB, ps providers, change ...func(*auth.Config)) *world {
 }
 
 // another is the same app in another process: services of their own on the same database.
-func (w *world) another() *auth.Service {
+func (w *world) another() *auth.Service { return w.on(shared.options(), nil) }
+
+// on is another with a client and a clock of its own; without a clock the
+// sessions have the process's, as everywhere else.
+func (w *world) on(o *options.ClientOptions, now func() time.Time) *auth.Service {
 	w.t.Helper()
-	client, err := mongo.Connect(shared.options())
+	client, err := mongo.Connect(o)
 	must(err)
 	db := client.Database("__regent")
-	sessions, err := session.Open(context.Background(), session.Config{DB: db, Master: shared.master, Logger: quiet()})
+	sessions, err := session.Open(context.Background(), session.Config{DB: db, Master: shared.master, Logger: quiet(), Now: now})
 	must(err)
 	c := w.config
 	c.DB, c.Sessions = db, sessions

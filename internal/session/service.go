@@ -1,9 +1,10 @@
 // Package session owns sessions: what a login leaves behind, the two tokens that
 // stand for it, their signing keys, refresh and revocation (client-api.md §1.9, §1.12).
 //
-// A session is a document in __regent.sessions. Deleting the document ends the
-// session: its tokens are refused by every process at the next request, through
-// a cache that a change stream keeps right (package live).
+// A session is a document in __regent.sessions; one that was opened by creating
+// its user lies in the user's document (FirstField). Removing it ends the session:
+// its tokens are refused by every process at the next request, through a cache
+// that a change stream keeps right (package live).
 package session
 
 import (
@@ -51,6 +52,7 @@ type Service struct {
 	rand     io.Reader
 	logger   *slog.Logger
 	sessions *mongo.Collection
+	users    *mongo.Collection // for the sessions in them
 	keys     *mongo.Collection
 	watcher  *live.Watcher
 	known    *live.Cache[*Stored]
@@ -68,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	s := &Service{
 		master: c.Master, now: c.Now, rand: c.Rand, logger: c.Logger,
-		sessions: c.DB.Collection(sessionsCollection), keys: c.DB.Collection(keysCollection),
+		sessions: c.DB.Collection(sessionsCollection), users: c.DB.Collection(usersCollection), keys: c.DB.Collection(keysCollection),
 		rings: map[bson.ObjectID]*keyRing{},
 	}
 	if s.now == nil {
@@ -90,11 +92,21 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	// A session document is only ever updated to note its last use.
 	s.known = live.NewCache(s.watcher, sessionsCollection, size, s.find, "update")
-	s.cancel = s.watcher.Subscribe(&live.Subscriber{
+	keys := s.watcher.Subscribe(&live.Subscriber{
 		Collection: keysCollection,
 		Changed:    func(live.Change) { s.forgetRings() },
 		Reset:      s.forgetRings,
 	})
+	users := s.watcher.Subscribe(&live.Subscriber{
+		Collection: usersCollection,
+		Changed: func(c live.Change) {
+			if id, ok := c.ID.ObjectIDOK(); ok && endedFirst(c) {
+				s.known.Evict(id)
+			}
+		},
+		Reset: func() {}, // known forgets everything by itself
+	})
+	s.cancel = func() { keys(); users() }
 	return s, nil
 }
 

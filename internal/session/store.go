@@ -22,6 +22,8 @@ type Stored struct {
 	Used       time.Time     `bson:"used"` // exact to five minutes
 	Address    string        `bson:"address"`
 	Expires    *time.Time    `bson:"expires,omitempty"` // absent: never
+
+	first bool // it lies in its user's document
 }
 
 // Identity names the identity that opened a session.
@@ -70,7 +72,7 @@ func (s *Service) find(ctx context.Context, id bson.ObjectID) (*Stored, error) {
 	var st Stored
 	err := s.sessions.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&st)
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, errNoSession
+		return s.findFirst(ctx, id)
 	}
 	return &st, err
 }
@@ -86,8 +88,16 @@ func (s *Service) note(ctx context.Context, st *Stored, address string) {
 	if address != "" {
 		fresh.Address = address
 	}
-	res, err := s.sessions.UpdateOne(ctx, bson.D{{Key: "_id", Value: st.ID}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "used", Value: now}, {Key: "address", Value: fresh.Address}}}})
+	var res *mongo.UpdateResult
+	var err error
+	if st.first {
+		res, err = s.users.UpdateOne(ctx, hasFirst(st.User), bson.D{{Key: "$set", Value: bson.D{
+			{Key: FirstField + ".used", Value: now}, {Key: FirstField + ".address", Value: fresh.Address},
+		}}})
+	} else {
+		res, err = s.sessions.UpdateOne(ctx, bson.D{{Key: "_id", Value: st.ID}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: "used", Value: now}, {Key: "address", Value: fresh.Address}}}})
+	}
 	if err != nil {
 		s.logger.Warn("a session's last use was not recorded", "session", st.ID.Hex(), "error", err)
 		return
@@ -106,16 +116,27 @@ func (s *Service) Revoke(ctx context.Context, app, id bson.ObjectID) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	return res.DeletedCount == 1, nil
+	if res.DeletedCount == 1 {
+		return true, nil
+	}
+	return s.endFirst(ctx, app, id)
 }
 
 // RevokeUser ends all sessions of a user and returns how many there were.
 func (s *Service) RevokeUser(ctx context.Context, app, user bson.ObjectID) (int64, error) {
-	return s.revoke(ctx, bson.D{{Key: "user", Value: user}, {Key: "app", Value: app}})
+	first, err := s.endFirst(ctx, app, user)
+	if err != nil {
+		return 0, err
+	}
+	ended, err := s.revoke(ctx, bson.D{{Key: "user", Value: user}, {Key: "app", Value: app}})
+	if first {
+		ended++
+	}
+	return ended, err
 }
 
 // RevokeIdentity ends the sessions that one identity of a user opened, as when
-// an API key is deleted.
+// an API key is deleted. First sessions are never an API key's.
 func (s *Service) RevokeIdentity(ctx context.Context, app, user bson.ObjectID, provider, id string) (int64, error) {
 	return s.revoke(ctx, bson.D{{Key: "user", Value: user}, {Key: "app", Value: app},
 		{Key: "identity.provider_type", Value: provider}, {Key: "identity.id", Value: id}})
@@ -152,7 +173,8 @@ func (s *Service) revoke(ctx context.Context, filter bson.D) (int64, error) {
 	}
 }
 
-// List returns a user's sessions, the newest first, at most 1000.
+// List returns a user's sessions, the newest first, at most 1000 and the one that
+// was opened by creating the user.
 func (s *Service) List(ctx context.Context, app, user bson.ObjectID) ([]Stored, error) {
 	cursor, err := s.sessions.Find(ctx, bson.D{{Key: "user", Value: user}, {Key: "app", Value: app}},
 		options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(listed))
@@ -160,6 +182,18 @@ func (s *Service) List(ctx context.Context, app, user bson.ObjectID) ([]Stored, 
 		return nil, err
 	}
 	out := []Stored{}
-	err = cursor.All(ctx, &out)
-	return out, err
+	if err := cursor.All(ctx, &out); err != nil {
+		return nil, err
+	}
+	first, err := s.findFirst(ctx, user)
+	if errors.Is(err, errNoSession) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if first.App == app && (first.Expires == nil || s.now().Before(*first.Expires)) {
+		out = append(out, *first)
+	}
+	return out, nil
 }

@@ -81,9 +81,22 @@ type Tokens struct {
 
 // Begin opens a session and issues its tokens.
 func (s *Service) Begin(ctx context.Context, n New) (Tokens, error) {
+	o, err := s.open(ctx, bson.NewObjectID(), n)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if _, err := s.sessions.InsertOne(ctx, o.stored); err != nil {
+		return Tokens{}, fmt.Errorf("storing the session: %w", err)
+	}
+	s.Opened(o)
+	return o.Tokens, nil
+}
+
+// open describes a new session and signs its tokens.
+func (s *Service) open(ctx context.Context, id bson.ObjectID, n New) (*Opening, error) {
 	now := s.now()
 	st := &Stored{
-		ID: bson.NewObjectID(), App: n.App, User: n.User, Identity: n.Identity, Device: n.Device, DeviceInfo: n.DeviceInfo,
+		ID: id, App: n.App, User: n.User, Identity: n.Identity, Device: n.Device, DeviceInfo: n.DeviceInfo,
 		Created: now, Used: now, Address: n.Address,
 	}
 	expires := now.Add(Forever)
@@ -93,27 +106,23 @@ func (s *Service) Begin(ctx context.Context, n New) (Tokens, error) {
 	}
 	r, err := s.ring(ctx, n.App)
 	if err != nil {
-		return Tokens{}, err
+		return nil, err
 	}
-	id := identityClaim(n.Identity)
+	identity := identityClaim(n.Identity)
 	refresh, err := sign(r, &refreshClaims{
-		DeviceID: n.Device.Hex(), DomainID: n.App.Hex(), SessionID: st.ID.Hex(), Identity: id,
+		DeviceID: n.Device.Hex(), DomainID: n.App.Hex(), SessionID: st.ID.Hex(), Identity: identity,
 		Expires: expires.Unix(), IssuedAt: now.Unix(),
-		StitchDeviceID: n.Device.Hex(), StitchDomainID: n.App.Hex(), StitchID: st.ID.Hex(), StitchIdentity: id,
+		StitchDeviceID: n.Device.Hex(), StitchDomainID: n.App.Hex(), StitchID: st.ID.Hex(), StitchIdentity: identity,
 		UserID: n.User.Hex(), Type: typeRefresh,
 	})
 	if err != nil {
-		return Tokens{}, err
+		return nil, err
 	}
 	access, err := s.access(r, st, n.UserData, n.AccessTTL)
 	if err != nil {
-		return Tokens{}, err
+		return nil, err
 	}
-	if _, err := s.sessions.InsertOne(ctx, st); err != nil {
-		return Tokens{}, fmt.Errorf("storing the session: %w", err)
-	}
-	s.known.Put(st.ID, st)
-	return Tokens{SessionID: st.ID, Access: access, Refresh: refresh}, nil
+	return &Opening{Tokens: Tokens{SessionID: st.ID, Access: access, Refresh: refresh}, stored: st}, nil
 }
 
 // Access issues a new access token for a session, with fresh custom data, and

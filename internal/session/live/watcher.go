@@ -29,6 +29,23 @@ const await = time.Second
 type Change struct {
 	Operation string        // update, replace, delete …
 	ID        bson.RawValue // _id of the document
+
+	removed bson.RawValue
+}
+
+// Removed says whether an update removed a field of the document.
+func (c Change) Removed(field string) bool {
+	fields, ok := c.removed.ArrayOK()
+	if !ok {
+		return false
+	}
+	names, _ := fields.Values()
+	for _, v := range names {
+		if name, ok := v.StringValueOK(); ok && name == field {
+			return true
+		}
+	}
+	return false
 }
 
 // Subscriber hears of changes in one collection. Its functions are called one
@@ -160,7 +177,7 @@ func (w *Watcher) deliver(event bson.Raw) {
 			s.Reset()
 			return
 		}
-		s.Changed(Change{Operation: op, ID: id})
+		s.Changed(Change{Operation: op, ID: id, removed: event.Lookup("updateDescription", "removedFields")})
 	})
 }
 
