@@ -84,9 +84,10 @@ func (s *Service) enterNew(ctx context.Context, p *provider, id *identified, d d
 		return Tokens{}, err
 	}
 	r.First = opening.First()
-	if err := s.insert(ctx, r); err != nil {
+	if err := s.arrivals.insert(ctx, r); err != nil {
 		return Tokens{}, err
 	}
+	s.users.Put(r.ID, r)
 	s.Sessions.Opened(opening)
 	return s.entered(p, d, r, true, opening.Tokens), nil
 }

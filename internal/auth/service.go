@@ -106,6 +106,7 @@ type Service struct {
 	providers map[string]*provider
 	throttle  *throttle
 	creating  keyedLock
+	arrivals  arrivals
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -167,6 +168,10 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	// The service outlives the context that it is made under.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
+	s.arrivals = arrivals{users: s.store.users, waiting: make(chan *arrival), closing: background}
+	for range arrivalWriters {
+		s.background.Go(s.arrivals.run)
+	}
 	if s.settings.AnonymousUserMaxIdleDays > 0 {
 		s.background.Go(func() { s.sweep(background) })
 	}
