@@ -11,8 +11,6 @@ import (
 // twins repeat the baas_ ones for old SDKs.
 
 type accessClaims struct {
-	unvalidated
-
 	DeviceID       string          `json:"baas_device_id"`
 	DomainID       string          `json:"baas_domain_id"`
 	Expires        int64           `json:"exp"`
@@ -26,8 +24,6 @@ type accessClaims struct {
 }
 
 type refreshClaims struct {
-	unvalidated
-
 	Data           *struct{}     `json:"baas_data"` // always null
 	DeviceID       string        `json:"baas_device_id"`
 	DomainID       string        `json:"baas_domain_id"`

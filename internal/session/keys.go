@@ -2,6 +2,9 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -39,6 +43,7 @@ type keyRing struct {
 	app     bson.ObjectID
 	mu      sync.Mutex
 	signing string
+	header  string // of the tokens that it signs, encoded
 	secrets map[string][]byte
 	loaded  time.Time
 }
@@ -47,6 +52,30 @@ func (r *keyRing) current() (string, []byte, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.signing, r.secrets[r.signing], r.signing != ""
+}
+
+// sign makes a token of claims. The library computes the signature; the header
+// is written once for each key, because writing it for every token cost more.
+func (r *keyRing) sign(claims any) (string, error) {
+	r.mu.Lock()
+	header, secret := r.header, r.secrets[r.signing]
+	r.mu.Unlock()
+	if header == "" {
+		return "", errors.New("the app has no signing key")
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	encoding := base64.RawURLEncoding
+	token := make([]byte, 0, len(header)+encoding.EncodedLen(len(payload))+encoding.EncodedLen(sha256.Size)+2)
+	token = append(append(token, header...), '.')
+	token = encoding.AppendEncode(token, payload)
+	signature, err := jwt.SigningMethodHS256.Sign(string(token), secret)
+	if err != nil {
+		return "", err
+	}
+	return string(encoding.AppendEncode(append(token, '.'), signature)), nil
 }
 
 // ring returns the keys of an app; a new app gets its first one.
@@ -122,7 +151,12 @@ func (s *Service) readKeys(ctx context.Context, r *keyRing) error {
 			newest, r.signing = n, d.KID
 		}
 	}
-	return nil
+	if r.signing == "" {
+		return nil
+	}
+	header, err := json.Marshal(map[string]string{"alg": jwt.SigningMethodHS256.Alg(), "kid": r.signing, "typ": "JWT"})
+	r.header = base64.RawURLEncoding.EncodeToString(header)
+	return err
 }
 
 func (s *Service) addKey(ctx context.Context, app bson.ObjectID, number int) error {

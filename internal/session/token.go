@@ -109,7 +109,7 @@ func (s *Service) open(ctx context.Context, id bson.ObjectID, n New) (*Opening, 
 		return nil, err
 	}
 	identity := identityClaim(n.Identity)
-	refresh, err := sign(r, &refreshClaims{
+	refresh, err := r.sign(&refreshClaims{
 		DeviceID: n.Device.Hex(), DomainID: n.App.Hex(), SessionID: st.ID.Hex(), Identity: identity,
 		Expires: expires.Unix(), IssuedAt: now.Unix(),
 		StitchDeviceID: n.Device.Hex(), StitchDomainID: n.App.Hex(), StitchID: st.ID.Hex(), StitchIdentity: identity,
@@ -160,17 +160,7 @@ func (s *Service) access(r *keyRing, st *Stored, data bson.Raw, ttl time.Duratio
 		}
 		c.UserData = text
 	}
-	return sign(r, c)
-}
-
-func sign(r *keyRing, c jwt.Claims) (string, error) {
-	kid, secret, ok := r.current()
-	if !ok {
-		return "", errors.New("the app has no signing key")
-	}
-	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
-	t.Header["kid"] = kid
-	return t.SignedString(secret)
+	return r.sign(c)
 }
 
 // VerifyAccess checks an access token of the app and that its session lives.

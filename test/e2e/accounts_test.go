@@ -20,7 +20,7 @@ import (
 )
 
 // TestAccountsInBrowser logs in, links and is refused through an OpenID provider
-// in this process, and confirms an address and resets a password by the links of
+// in this process, as Google and under a name of the app's own, and confirms an address and resets a password by the links of
 // mails: with unmodified realm-web in headless Chromium.
 func TestAccountsInBrowser(t *testing.T) {
 	web.Install(t)
@@ -69,6 +69,10 @@ func TestAccountsInBrowser(t *testing.T) {
 			"secret_config":   object{"clientSecret": "op"},
 			"metadata_fields": []object{{"required": false, "name": "email"}, {"required": false, "name": "first_name"}},
 			"redirect_uris":   []string{page}},
+		"oauth2-company": object{"name": "oauth2-company", "type": "oauth2-company", "disabled": false, "config": object{"issuer": op.URL, "clientId": "regent"},
+			"secret_config":   object{"clientSecret": "op"},
+			"metadata_fields": []object{{"required": true, "name": "email"}, {"required": false, "name": "name", "field_name": "called"}},
+			"redirect_uris":   []string{page}},
 	})
 	write("regent.json", object{"oauth": object{"oauth2-google": object{"issuer": op.URL}}})
 	write("hosting/config.json", object{"enabled": true})
@@ -81,5 +85,5 @@ func TestAccountsInBrowser(t *testing.T) {
 	write("hosting/files/realm-web.js", sdk)
 
 	s := server.Start(t, server.Options{Dirs: []string{dir}, Args: []string{"--listen", address, "--public-url", public}, Env: []string{"REGENT_SECRET_op=op secret"}})
-	web.Node(t, "accounts.mjs", "REGENT_URL="+s.URL, "REGENT_PAGE="+page, "REGENT_CHROMIUM="+chromium)
+	web.Node(t, "accounts.mjs", "REGENT_URL="+s.URL, "REGENT_PAGE="+page, "REGENT_CHROMIUM="+chromium, "REGENT_SHOTS="+os.Getenv("REGENT_SHOTS"))
 }

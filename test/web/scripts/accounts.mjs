@@ -37,12 +37,20 @@ async function atProvider(page, user, work, argument) {
   return done;
 }
 
+// shot keeps a picture of a page where REGENT_SHOTS names a folder.
+const shot = async (page, name) => process.env.REGENT_SHOTS && page.screenshot({ path: `${process.env.REGENT_SHOTS}/${name}.png` });
+
 const describe = `(user) => ({ id: user.id, identities: user.identities.map((i) => i.providerType), profile: user.profile, device: user.deviceId, loggedIn: user.isLoggedIn })`;
 
 const login = async ([redirect, describe]) => eval(describe)(await app.logIn(Realm.Credentials.google({ redirectUrl: redirect })));
 const link = async ([redirect, describe]) => {
   await app.currentUser.linkCredentials(Realm.Credentials.google({ redirectUrl: redirect }));
   await app.currentUser.refreshCustomData();
+  return eval(describe)(app.currentUser);
+};
+const company = async ([redirect, describe]) => eval(describe)(await app.logIn(new Realm.Credentials("oauth2-company", "oauth2-company", false, { redirectUrl: redirect })));
+const linkCompany = async ([redirect, describe]) => {
+  await app.currentUser.linkCredentials(new Realm.Credentials("oauth2-company", "oauth2-company", false, { redirectUrl: redirect }));
   return eval(describe)(app.currentUser);
 };
 const anonymous = async (describe) => eval(describe)(await app.logIn(Realm.Credentials.anonymous(false)));
@@ -59,12 +67,20 @@ try {
   const again = await atProvider(other, "test-user2", login, [redirect, describe]);
   assert.equal(again.id, first.id);
 
+  // Any OpenID provider under a name of the app's own: its identities are its own.
+  const named = await open(await browser.newContext());
+  const employee = await atProvider(named, "test-user2", company, [redirect, describe]);
+  assert.notEqual(employee.id, first.id);
+  assert.deepEqual([employee.identities, employee.profile.email, employee.profile.called], [["oauth2-company"], "test-user2@zitadel.ch", "Test User2"]);
+
   // Link another account of the provider to an anonymous user.
   const linking = await open(await browser.newContext());
   const before = await linking.evaluate(anonymous, describe);
   const after = await atProvider(linking, "test-user@127.0.0.1", link, [redirect, describe]);
   assert.equal(after.id, before.id);
   assert.deepEqual(after.identities, ["anon-user", "oauth2-google"]);
+  const both = await atProvider(linking, "test-user@127.0.0.1", linkCompany, [redirect, describe]);
+  assert.deepEqual([both.id, both.identities], [before.id, ["anon-user", "oauth2-google", "oauth2-company"]]);
 
   // Linking what belongs to somebody is refused, once. realm-web does not look
   // at the error that the page gets, and says this for every one.
@@ -72,6 +88,17 @@ try {
   await refused.evaluate(anonymous, describe);
   await assert.rejects(atProvider(refused, "test-user2", link, [redirect, describe]), /Failed to decode 'authInfo'/);
   assert.deepEqual(await refused.evaluate(async () => { await app.currentUser.refreshCustomData(); return app.currentUser.identities.map((i) => i.providerType); }), ["anon-user"]);
+
+  // A page that the app does not name gets nothing, nor does a window that is closed.
+  const astray = await open(await browser.newContext());
+  const popup = astray.waitForEvent("popup");
+  const lost = astray.evaluate(login, [redirect + "elsewhere", describe]).then(() => "ok", String);
+  const shown = await popup;
+  await shown.waitForFunction(() => document.body?.textContent.includes("redirect"));
+  await shown.close();
+  assert.match(await lost, /Window closed/);
+  await astray.evaluate(anonymous, describe);
+  assert.match(await astray.evaluate(link, [redirect + "elsewhere", describe]).then(() => "ok", String), /status 400/);
 
   // Register, confirm by the mail's link and Regent's page, reset the same way.
   const mail = await open(await browser.newContext());
@@ -84,9 +111,13 @@ try {
   const outbox = await mail.context().newPage();
   outbox.setDefaultTimeout(15_000);
   await outbox.goto(url + "/outbox");
+  await shot(outbox, "outbox");
   await outbox.click("text=Open the link of this mail");
+  await outbox.waitForSelector("text=Confirm the address");
+  await shot(outbox, "confirm");
   await outbox.click("text=Confirm the address");
   await outbox.waitForSelector("[role=status]");
+  await shot(outbox, "confirmed");
   assert.equal(await outcome(logIn, [address, "secret1"]), "ok");
 
   assert.equal(await outcome(`(email) => app.emailPasswordAuth.sendResetPasswordEmail({ email })`, address), "ok");
@@ -96,6 +127,7 @@ try {
   await outbox.getByLabel("The same once more").fill("secret3");
   await outbox.click("text=Change the password");
   assert.match(await outbox.textContent("[role=alert]"), /differ/);
+  await shot(outbox, "reset");
   await outbox.getByLabel("New password").fill("secret2");
   await outbox.getByLabel("The same once more").fill("secret2");
   await outbox.click("text=Change the password");
