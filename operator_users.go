@@ -55,7 +55,7 @@ var userCommands = []boundCommand{
 		withUser(func(ctx context.Context, s *auth.Service, id string, c *operator.Call) error {
 			return done(c, id, "address changed", s.SetEmail(ctx, id, c.Args[1]))
 		})},
-	{operator.Command{Name: "users set-password", Use: "EMAIL|ID", Short: "Set an e-mail user's password; its sessions go on", MinArgs: 1, MaxArgs: 1,
+	{operator.Command{Name: "users set-password", Use: "EMAIL|ID", Short: "Set an e-mail user's password and end its sessions", MinArgs: 1, MaxArgs: 1,
 		Flags: []operator.Flag{{Name: "password", Help: "the password; without it a random one is made and printed"}}},
 		withUser(setPassword)},
 	{operator.Command{Name: "users pending", Short: "List registrations that were not confirmed", Flags: []operator.Flag{
@@ -66,9 +66,20 @@ var userCommands = []boundCommand{
 			return done(c, c.Args[0], "confirmed", s.ConfirmAccount(ctx, c.Args[0]))
 		})},
 	{operator.Command{Name: "users import", Use: "FILE", Short: "Add users from JSON lines, keeping their ids; - is standard input", MinArgs: 1, MaxArgs: 1, Input: true,
-		Long: `Each line is a user as the App Services admin API lists them, or a plain one:
-{"email": "…", "password_hash": "…"}. Users that are there already stay as they
-are, so an import can be repeated. docs/accounts.md describes both shapes.`}, (*Server).importUsers},
+		Long: `Each line is a user as the App Services admin API lists them,
+
+  {"_id": "650…", "type": "normal", "creation_date": 1700000000, "disabled": false, "data": {},
+   "identities": [{"id": "650…", "provider_type": "local-userpass",
+                   "provider_data": {"email": "ann@example.com"}, "password_hash": "$2b$…"}]}
+
+(on one line), or a plain e-mail user:
+
+  {"id": "650…", "email": "ann@example.com", "password_hash": "$argon2id$…", "confirmed": true, "data": {}}
+
+Hashes: argon2, bcrypt, scrypt, PBKDF2 and Firebase's scrypt, written as
+docs/accounts.md shows. Users without a hash set a password by the reset flow.
+Users that are there already stay as they are, so an import can be repeated; a
+line that cannot be taken is reported and costs only itself.`}, (*Server).importUsers},
 	{operator.Command{Name: "users export", Use: "FILE", Short: "Write all users, password hashes included, to a new file with mode 0600", MinArgs: 1, MaxArgs: 1, Output: true}, (*Server).exportUsers},
 }
 

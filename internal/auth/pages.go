@@ -134,6 +134,8 @@ var accountPage = template.Must(template.New("account").Parse(`<!doctype html>
 <title>{{.Title}} – {{.App}}</title>
 <style>
 body { font-family: system-ui, sans-serif; line-height: 1.5; max-width: 26rem; margin: 3rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }
+h1 { font-size: 1.5rem; line-height: 1.3; margin: .25rem 0 1rem }
+.note { margin: 0; color: #555 }
 label { display: block; margin: 1rem 0 .25rem }
 input { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; border: 1px solid #666; border-radius: .25rem }
 button { font: inherit; margin-top: 1.5rem; padding: .6rem 1.2rem; border: 0; border-radius: .25rem; color: #fff; background: #0b5394 }
@@ -143,6 +145,7 @@ button { font: inherit; margin-top: 1.5rem; padding: .6rem 1.2rem; border: 0; bo
 </head>
 <body>
 <main>
+<p class="note">{{.App}}</p>
 <h1>{{.Title}}</h1>
 {{with .Problem}}<p role="alert" id="problem">{{.}}</p>
 {{end}}{{with .Text}}<p{{if $.Done}} role="status"{{end}}>{{.}}</p>
@@ -150,7 +153,8 @@ button { font: inherit; margin-top: 1.5rem; padding: .6rem 1.2rem; border: 0; bo
 <input type="hidden" name="token" value="{{.Token}}">
 <input type="hidden" name="tokenId" value="{{.TokenID}}">
 {{if .Reset}}<label for="password">New password</label>
-<input id="password" name="password" type="password" autocomplete="new-password" minlength="6" maxlength="128" required{{if .Problem}} aria-describedby="problem"{{end}}>
+<input id="password" name="password" type="password" autocomplete="new-password" minlength="6" maxlength="128" required aria-describedby="rule{{if .Problem}} problem{{end}}">
+<p class="note" id="rule">6 to 128 characters</p>
 <label for="again">The same once more</label>
 <input id="again" name="again" type="password" autocomplete="new-password" minlength="6" maxlength="128" required>
 <button>Change the password</button>

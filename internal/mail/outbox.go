@@ -81,8 +81,12 @@ var outboxPage = template.Must(template.New("outbox").Parse(`<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>Outbox</title>
 <style>
-body { font-family: sans-serif; line-height: 1.5; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
-article { border: 1px solid #999; border-radius: .3rem; padding: 0 1rem; margin: 1rem 0 }
+body { font-family: system-ui, sans-serif; line-height: 1.5; max-width: 50rem; margin: 3rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }
+h1 { font-size: 1.5rem }
+h2 { font-size: 1.15rem; margin-bottom: .25rem }
+article { border: 1px solid #999; border-radius: .25rem; padding: 0 1rem; margin: 1rem 0 }
+.to { margin: 0; color: #555 }
+:focus-visible { outline: 3px solid #f0a000; outline-offset: 2px }
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
 </style>
 </head>
@@ -92,7 +96,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere }
 <p>No SMTP server is configured, so mails are kept here instead of being sent.</p>
 {{range .}}<article>
 <h2>{{.Subject}}</h2>
-<p>{{.At.Format "2006-01-02 15:04:05"}} · to {{.To}} · {{.App}}</p>
+<p class="to">{{.At.Format "2006-01-02 15:04:05"}} · to {{.To}} · {{.App}}</p>
 <p><a href="{{.Link}}">Open the link of this mail</a></p>
 <pre>{{.Text}}</pre>
 </article>
