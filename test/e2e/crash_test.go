@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -67,6 +68,61 @@ func TestKill(t *testing.T) {
 		return true
 	})
 	t.Logf("%d acknowledged writes", written.Load())
+}
+
+// TestKillLogins ends the server with SIGKILL in a storm of anonymous log-ins and
+// starts it again: every user who got tokens is there, and so is the session.
+func TestKillLogins(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	var (
+		mu   sync.Mutex
+		held []map[string]string
+		wg   sync.WaitGroup
+	)
+	for range 16 {
+		wg.Go(func() {
+			for {
+				res, err := http.Post(s.URL+appPath+"/auth/providers/anon-user/login", "application/json", strings.NewReader("{}"))
+				if err != nil {
+					return
+				}
+				var tokens map[string]string
+				err = json.NewDecoder(res.Body).Decode(&tokens)
+				res.Body.Close()
+				if err != nil || res.StatusCode != http.StatusOK {
+					return
+				}
+				mu.Lock()
+				held = append(held, tokens)
+				mu.Unlock()
+			}
+		})
+	}
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(held)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for count() < 500 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	s.Kill()
+	wg.Wait()
+	if len(held) < 100 {
+		t.Fatalf("only %d log-ins before the kill", len(held))
+	}
+	s = s.Restart(server.Options{})
+	n := native{t, s.URL}
+	for _, tokens := range held {
+		if a := n.send("GET", apiPath+"/auth/profile", tokens["access_token"], ""); a.status != 200 || !strings.Contains(a.body, tokens["user_id"]) {
+			t.Fatalf("the access token of %s: %d %s", tokens["user_id"], a.status, a.body)
+		}
+		if a := n.send("POST", apiPath+"/auth/session", tokens["refresh_token"], ""); a.status != 200 && a.status != 201 {
+			t.Fatalf("the refresh token of %s: %d %s", tokens["user_id"], a.status, a.body)
+		}
+	}
+	t.Logf("%d log-ins before the kill", len(held))
 }
 
 // tryInsert says whether an insert was acknowledged.
