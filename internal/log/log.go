@@ -44,7 +44,7 @@ const (
 // Entry is one log entry.
 type Entry struct {
 	ID           bson.ObjectID `bson:"_id,omitempty"` // given when it is written, a moment after the request
-	RequestID    string        `bson:"co_id"` // correlation id, also in the reply's link
+	RequestID    string        `bson:"co_id"`         // correlation id, also in the reply's link
 	AppID        string        `bson:"app_id"`
 	Type         string        `bson:"type"`
 	Started      time.Time     `bson:"started"`
