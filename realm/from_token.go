@@ -41,7 +41,8 @@ func (a *App) UserFromToken(ctx context.Context, accessToken string) (*User, err
 	switch {
 	case errors.Is(err, ErrFunctionNotFound):
 	case err == nil:
-		return nil, fmt.Errorf("realm: verifying the access token: the server answers a call of a function that cannot exist")
+		return nil, a.badAnswer(request{method: http.MethodPost, path: "/functions/call", inApp: true}, ErrMalformedJSON,
+			"verifying the access token: the server answers a call of a function that cannot exist", nil)
 	case isStatus(err, http.StatusForbidden) || errors.Is(err, ErrUserAppDomainMismatch):
 		return nil, loggedOut(user.id, err)
 	default:

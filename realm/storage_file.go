@@ -93,8 +93,9 @@ func (f *fileStorage) read() (storedFile, error) {
 	return content, nil
 }
 
-// write replaces the file: temporary file in the same folder (made with mode
-// 0600), synced, renamed over the old one, folder synced.
+// write replaces the file: temporary file beside it (made with mode 0600),
+// synced, renamed over the old one, folder synced. The caller holds the lock, so
+// a temporary file that is there already is what a killed process has left.
 func (f *fileStorage) write(content storedFile) (err error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -102,15 +103,18 @@ func (f *fileStorage) write(content storedFile) (err error) {
 	if err := enc.Encode(content); err != nil {
 		return err
 	}
-	dir := filepath.Dir(f.path)
-	tmp, err := os.CreateTemp(dir, filepath.Base(f.path)+".tmp*")
+	name := f.path + ".tmp"
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	tmp, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			tmp.Close()
-			os.Remove(tmp.Name())
+			os.Remove(name)
 		}
 	}()
 	if _, err := tmp.Write(text.Bytes()); err != nil {
@@ -122,11 +126,11 @@ func (f *fileStorage) write(content storedFile) (err error) {
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp.Name(), f.path); err != nil {
+	if err := os.Rename(name, f.path); err != nil {
 		return err
 	}
 	// Not every system lets a folder be synced; the rename has happened anyway.
-	if d, err := os.Open(dir); err == nil {
+	if d, err := os.Open(filepath.Dir(f.path)); err == nil {
 		_ = d.Sync()
 		d.Close()
 	}

@@ -1,6 +1,7 @@
 package realm_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"regent/realm"
 )
@@ -215,9 +217,22 @@ const (
 	storageWrites    = 40
 )
 
-// storageProcess is what each process of TestFileStorageTwoProcesses does.
+// storageProcess is what each process of TestFileStorageTwoProcesses does; with
+// the prefix "endless" it is that of TestFileStorageKilled.
 func storageProcess(path, prefix string) error {
 	storage := realm.FileStorage(path)
+	for prefix == "endless" {
+		err := storage.Update(context.Background(), "app", func(a *realm.StoredApp) {
+			n := len(a.Users)
+			a.Users = append(a.Users[:n:n], realm.StoredUser{ID: fmt.Sprint(n), RefreshToken: strings.Repeat("x", 500)})
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Println("written"); err != nil {
+			return err
+		}
+	}
 	for i := range storageWrites {
 		err := storage.Update(context.Background(), "app", func(a *realm.StoredApp) {
 			a.Users = append(a.Users, realm.StoredUser{ID: fmt.Sprintf("%s-%d", prefix, i)})
@@ -262,5 +277,63 @@ func TestFileStorageTwoProcesses(t *testing.T) {
 	}
 	if want := (storageProcesses + 1) * storageWrites; len(ids) != want {
 		t.Errorf("%d users, want %d", len(ids), want)
+	}
+}
+
+// TestFileStorageKilled: processes that write are killed at any moment. The file
+// is whole each time, has every write that was acknowledged, nobody waits for a
+// dead process's lock, and nothing is left lying about.
+func TestFileStorageKilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.json")
+	storage := realm.FileStorage(path)
+	acknowledged := 0
+	for round := range 25 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "REALM_TEST_STORAGE="+path, "REALM_TEST_PREFIX=endless")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for range 1 + round%4 {
+			if !lines.Scan() {
+				t.Fatal("the process ended by itself")
+			}
+			acknowledged++
+		}
+		time.Sleep(time.Duration(round) * 100 * time.Microsecond) // into the next write
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() {
+			acknowledged++
+		}
+		_ = cmd.Wait()
+		app, err := storage.Load(t.Context(), "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(app.Users); n < acknowledged {
+			t.Fatalf("round %d: %d users, %d were acknowledged", round, n, acknowledged)
+		}
+		acknowledged = len(app.Users)
+		for i, u := range app.Users {
+			if u.ID != fmt.Sprint(i) {
+				t.Fatalf("round %d: user %d is %q", round, i, u.ID)
+			}
+		}
+	}
+	if err := storage.Update(t.Context(), "app", func(*realm.StoredApp) {}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 2 {
+		t.Errorf("left behind: %v", entries)
 	}
 }
