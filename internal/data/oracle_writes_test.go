@@ -173,12 +173,12 @@ func (m model) upsert() write {
 	return w
 }
 
-// pipelineUpdate copies a field into another one. It is refused where fields of
-// the document are hidden.
+// pipelineUpdate copies a field into another one. It is refused where field
+// permissions decide what is readable.
 func (m model) pipelineUpdate() write {
 	sel, field := m.selection(), m.field()
 	docs, touched, modified, permitted := m.change(sel, true, func(d bson.D) (bson.D, bool) {
-		if shown, ok := m.oracle.Read(d); !ok || !identical(shown, d) {
+		if !m.oracle.Whole(d) {
 			return d, false
 		}
 		for _, e := range d {
@@ -186,7 +186,7 @@ func (m model) pipelineUpdate() write {
 				return set(d, field, e.Value), true
 			}
 		}
-		return d, true
+		return unset(d, field), true // what is missing is copied as well
 	})
 	update := bson.A{bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: "$b"}}}}}
 	return write{"updateMany", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, permitted, counts(len(touched), modified), docs}

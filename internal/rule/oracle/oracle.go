@@ -387,11 +387,27 @@ func (o *Oracle) Read(doc bson.D) (bson.D, bool) {
 	return o.readAs(r, doc, e)
 }
 
+// Whole tells whether a document that the user may read is readable as a whole,
+// whatever fields it has.
+func (o *Oracle) Whole(doc bson.D) bool {
+	e := stored(doc)
+	r := o.role(e)
+	read, _ := o.permission(r.Read, e)
+	write, _ := o.permission(r.Write, e)
+	return (read || write) && o.passesFilter(r, e)
+}
+
+func (o *Oracle) passesFilter(r *app.Role, e env) bool {
+	if !r.HasDocFilters || o.orTrue(r.DocFilterRead, e) {
+		return true
+	}
+	granted, _ := o.permission(r.DocFilterWrite, e)
+	return granted
+}
+
 func (o *Oracle) readAs(r *app.Role, doc bson.D, e env) (bson.D, bool) {
-	if r.HasDocFilters && !o.orTrue(r.DocFilterRead, e) {
-		if granted, _ := o.permission(r.DocFilterWrite, e); !granted {
-			return nil, false
-		}
+	if !o.passesFilter(r, e) {
+		return nil, false
 	}
 	read, readDefined := o.permission(r.Read, e)
 	write, _ := o.permission(r.Write, e)
@@ -691,10 +707,8 @@ func (o *Oracle) Matches(doc bson.D) bool {
 		return true
 	}
 	// Nothing to see, but perhaps something to write.
-	if r.Read.Type != 0 || r.HasDocFilters && !o.orTrue(r.DocFilterRead, e) {
-		if granted, _ := o.permission(r.DocFilterWrite, e); r.Read.Type != 0 || !granted {
-			return false
-		}
+	if r.Read.Type != 0 || !o.passesFilter(r, e) {
+		return false
 	}
 	e.this, e.prev = missing{}, missing{}
 	mode := o.writeMode(r, stored(doc))
