@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	docquery "regent/docdb/query"
 	"regent/internal/caller"
 	"regent/internal/ejson"
 	"regent/internal/rule"
@@ -41,6 +42,8 @@ type Explanation struct {
 	Shown     string      `json:"shown,omitempty"`  // what may be read of the document, extended JSON
 	Filter    string      `json:"filter,omitempty"` // what rules add to queries
 	Steps     []rule.Step `json:"steps"`
+
+	shown bson.Raw
 }
 
 // String is the explanation for people.
@@ -107,12 +110,17 @@ func (s *Service) Explain(ctx context.Context, c caller.Caller, q ExplainRequest
 	if before == nil {
 		before = q.Document
 	}
+	// What Query evaluated of roles is summed up in the filter.
+	trace.Steps = trace.Steps[:min(len(trace.Steps), filterSteps(trace))]
 	if before == nil {
-		return nil, invalid("a document or the _id of a stored one is needed")
+		return x, explainQuery(q, query, x, trace)
 	}
-	// What Query evaluated is summed up in the filter.
-	trace.Steps = trace.Steps[:min(len(trace.Steps), len(n.FilterNames()))]
-	err = s.explain(access, q, before, x, trace)
+	if err = selectedBy(query, q.Operation, before, x); err == nil && x.Reason == "" {
+		err = s.explain(access, q, before, x, trace)
+	}
+	if err == nil && x.Shown != "" {
+		err = x.hide(query.Projections)
+	}
 	var refusal *rule.Refusal
 	var violation *rule.Violation
 	switch {
@@ -126,6 +134,69 @@ func (s *Service) Explain(ctx context.Context, c caller.Caller, q ExplainRequest
 		return nil, s.fail(ctx, "explain", err)
 	}
 	return x, nil
+}
+
+// filterSteps counts the statements about filters, which come first.
+func filterSteps(t *rule.Trace) int {
+	n := 0
+	for i, step := range t.Steps {
+		if strings.HasPrefix(step.Text, "filter ") {
+			n = i + 1
+		}
+	}
+	return n
+}
+
+// explainQuery says what can be said without a document.
+func explainQuery(q ExplainRequest, query rule.Query, x *Explanation, trace *rule.Trace) error {
+	if q.Operation != "find" {
+		return invalid("a document or the _id of a stored one is needed to explain %s", q.Operation)
+	}
+	x.Allowed = !query.None
+	switch {
+	case query.None:
+		x.Reason = "no role can show this user any document"
+	case query.Exact:
+		trace.Add("exactly the documents that match can be read")
+	default:
+		trace.Add("documents that match are judged one by one; give one to see how")
+	}
+	return nil
+}
+
+// selectedBy gives the reason when filters keep a stored document out of sight.
+func selectedBy(query rule.Query, operation string, doc bson.Raw, x *Explanation) error {
+	if operation == "insert" || len(query.Filters) <= 5 {
+		return nil
+	}
+	f, err := docquery.Compile(query.Filters)
+	if err != nil {
+		return mongoFault("a filter of the rules: %v", err)
+	}
+	ok, err := f.Match(doc)
+	if err == nil && !ok {
+		x.Reason = "a filter of the rules leaves the document out"
+	}
+	return err
+}
+
+// hide applies the projections of filters to what can be read.
+func (x *Explanation) hide(projections []bson.Raw) error {
+	if len(projections) == 0 {
+		return nil
+	}
+	d := x.shown
+	for _, spec := range projections {
+		p, err := docquery.CompileProjection(context.Background(), spec, emptyDocument)
+		if err != nil {
+			return mongoFault("the projection of a filter: %v", err)
+		}
+		if d, err = p.Apply(d); err != nil {
+			return err
+		}
+	}
+	x.Shown = text(d)
+	return nil
 }
 
 func (s *Service) explain(access *rule.Access, q ExplainRequest, before bson.Raw, x *Explanation, trace *rule.Trace) error {
@@ -150,7 +221,7 @@ func (s *Service) explain(access *rule.Access, q ExplainRequest, before bson.Raw
 			x.Reason = "the document cannot be read"
 			return nil
 		}
-		x.Shown = text(shown)
+		x.shown, x.Shown = shown, text(shown)
 		return nil
 	}
 	target, ok, err := access.Match(before)
@@ -162,7 +233,7 @@ func (s *Service) explain(access *rule.Access, q ExplainRequest, before bson.Raw
 		return nil
 	}
 	if target.Shown != nil {
-		x.Shown = text(target.Shown)
+		x.shown, x.Shown = target.Shown, text(target.Shown)
 	}
 	if q.Operation == "delete" {
 		trace.Add("deleting it:")

@@ -17,7 +17,8 @@ func TestExplain(t *testing.T) {
 	w.rules("c", `{"roles": [
 		{"name": "owner", "apply_when": {"owner_id": "%%user.id"}, "read": true, "write": {"%%root.n": {"$lt": 10}}, "delete": false},
 		{"name": "team", "apply_when": {"team": "%%user.custom_data.team", "%%true": {"%function": {"name": "isTrue"}}}, "fields": {"title": {"read": true}, "sub": {"fields": {"a": {"write": true}}}}, "additional_fields": {}}],
-		"filters": [{"name": "live", "apply_when": {}, "query": {"gone": {"$ne": true}}}]}`)
+		"filters": [{"name": "live", "apply_when": {}, "query": {"gone": {"$ne": true}}, "projection": {"pin": 0}}]}`)
+	w.rules("f", `{"roles": [{"name": "all", "apply_when": {}, "read": true}], "filters": [{"name": "broken", "apply_when": {"%%true": {"%function": {"name": "throws"}}}, "query": {}}]}`)
 	w.rules("s", `{"roles": [{"name": "all", "apply_when": {}, "read": true, "write": true}]}`)
 	w.schema("s", `{"bsonType": "object", "required": ["a"], "properties": {"a": {"bsonType": "string"}}}`)
 	s := w.start()
@@ -30,10 +31,20 @@ func TestExplain(t *testing.T) {
 		{"c", "update", `{"_id": 1, "owner_id": "u1", "n": 11}`},
 		{"c", "update", `{"_id": 1, "owner_id": "u2", "team": "red", "title": "t"}`},
 		{"c", "delete", `{"_id": 1, "owner_id": "u1"}`},
+		{"c", "find", `{"_id": 1, "owner_id": "u1", "pin": 5}`},
+		{"c", "find", `{"_id": 1, "owner_id": "u1", "gone": true}`},
+		{"c", "update", `{"_id": 1, "owner_id": "u1", "gone": true}`},
+		{"c", "find", ""},
+		{"f", "find", `{"_id": 1}`},
+		{"s", "find", ""},
 		{"s", "insert", `{"_id": 1}`},
 		{"nothing", "find", `{"_id": 1}`},
 	} {
-		e, err := s.Explain(t.Context(), w.caller("u1"), data.ExplainRequest{Service: "mongodb-atlas", Database: "db", Collection: x.collection, Operation: x.op, Document: parse(t, x.doc).Document()})
+		q := data.ExplainRequest{Service: "mongodb-atlas", Database: "db", Collection: x.collection, Operation: x.op}
+		if x.doc != "" {
+			q.Document = parse(t, x.doc).Document()
+		}
+		e, err := s.Explain(t.Context(), w.caller("u1"), q)
 		if err != nil {
 			t.Fatal(err)
 		}

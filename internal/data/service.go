@@ -183,8 +183,8 @@ func (r *request) logOutcome(err error) {
 	if r.access != nil {
 		st := r.access.Stats
 		attrs = append(attrs, "documents", st.Documents, "hidden", st.Hidden, "fields_stripped", st.Stripped)
-		if st.Roles != nil {
-			attrs = append(attrs, "roles", st.Roles)
+		if roles := r.access.RoleCounts(); roles != nil {
+			attrs = append(attrs, "roles", roles)
 		}
 		if r.trace != nil {
 			attrs = append(attrs, "explanation", r.trace.String())

@@ -30,7 +30,16 @@ type Stats struct {
 	Documents int            // judged
 	Hidden    int            // left out
 	Stripped  int            // fields left out
-	Roles     map[string]int // documents by role
+	Roles     map[string]int // documents by role, where there are several
+	Only      int            // documents to which the only role applies
+}
+
+// RoleCounts are the documents to which each role applied.
+func (a *Access) RoleCounts() map[string]int {
+	if a.Stats.Only > 0 {
+		return map[string]int{a.ns.roles[0].name: a.Stats.Only}
+	}
+	return a.Stats.Roles
 }
 
 // Refusal says that a change is not permitted.
@@ -80,6 +89,8 @@ func (a *Access) choose() (*role, error) {
 			}
 			if a.Stats.Roles != nil {
 				a.Stats.Roles[r.name]++
+			} else {
+				a.Stats.Only++
 			}
 			return r, nil
 		}
@@ -268,15 +279,6 @@ func (a *Access) Validate(before, after bson.Raw) error {
 		return nil
 	}
 	return a.ns.schema.Validate(&a.env, before, after)
-}
-
-// FilterNames are the names of the namespace's filters.
-func (n *Namespace) FilterNames() []string {
-	out := make([]string, len(n.filters))
-	for i, f := range n.filters {
-		out[i] = f.name
-	}
-	return out
 }
 
 // Namespace gives what governs the access.

@@ -49,6 +49,7 @@ type Env struct {
 	err     error // the request's context ended
 	trace   *Trace
 	user    bson.RawValue
+	userID  bson.RawValue
 	idents  bson.RawValue
 	request bson.RawValue
 	calls   map[string]bson.RawValue
@@ -74,6 +75,14 @@ func boolValue(b bool) bson.RawValue {
 		return bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}}
 	}
 	return bson.RawValue{Type: bson.TypeBoolean, Value: []byte{0}}
+}
+
+// id is %%user.id, which most roles compare with every document.
+func (e *Env) id() bson.RawValue {
+	if e.userID.Type == 0 {
+		e.userID = stringValue(e.Caller.User.ID)
+	}
+	return e.userID
 }
 
 // identities is %%user.identities: [{id, provider_type, provider_id, data}].

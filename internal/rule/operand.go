@@ -103,7 +103,7 @@ func (o *operand) base(e *Env) bson.RawValue {
 	case srcUser:
 		return e.userDocument()
 	case srcUserID:
-		return stringValue(u.ID)
+		return e.id()
 	case srcUserType:
 		return stringValue(string(u.Type))
 	case srcUserData:
