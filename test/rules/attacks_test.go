@@ -65,7 +65,7 @@ func TestAttacks(t *testing.T) {
 					}
 					played++
 					t.Run(name, func(t *testing.T) {
-						worlds[i].T = t
+						worlds[i].TB = t
 						s.Play(t, worlds[i])
 					})
 				}
@@ -111,7 +111,7 @@ func TestOperations(t *testing.T) {
 			serve(t, engine, worlds...)
 			for i, s := range cases {
 				t.Run(s.Name, func(t *testing.T) {
-					worlds[i].T = t
+					worlds[i].TB = t
 					s.Play(t, worlds[i])
 				})
 			}

@@ -37,7 +37,7 @@ func watchAttacks(t *testing.T, engine string) {
 	}
 
 	t.Run("a role that changes takes effect", func(t *testing.T) {
-		w.T = t
+		w.TB = t
 		if refused := w.Watch("u1", "c", "{}"); refused != "" {
 			t.Fatal(refused)
 		}
@@ -78,7 +78,7 @@ func watchAttacks(t *testing.T, engine string) {
 	})
 
 	t.Run("a session that is revoked ends its stream", func(t *testing.T) {
-		w.T = t
+		w.TB = t
 		if refused := w.Watch("u2", "c", "{}"); refused != "" {
 			t.Fatal(refused)
 		}
@@ -99,7 +99,7 @@ func watchAttacks(t *testing.T, engine string) {
 	})
 
 	t.Run("a slow client is disconnected and resumes where it was", func(t *testing.T) {
-		w.T = t
+		w.TB = t
 		s, refused := w.open("u1", "all", "{}", "")
 		if refused != "" {
 			t.Fatal(refused)
@@ -289,7 +289,7 @@ func sizeAttacks(t *testing.T, engine string) {
 		{"a projection that names its document for every element", "find", "wide", `{"project": {"l.x": "$$ROOT"}}`, "(MongoDBError 400)"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			w.T = t
+			w.TB = t
 			began := time.Now()
 			got, refused := w.Do("u1", x.action, x.collection, x.argument)
 			if !strings.Contains(got+refused, x.want) {

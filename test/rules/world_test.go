@@ -23,12 +23,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"regent"
 	"regent/internal/ejson"
 	"regent/test/script"
 	"regent/test/server"
 )
 
-func TestMain(m *testing.M) { server.Main(m) }
+func TestMain(m *testing.M) {
+	regent.MaybeRunFunctionHost() // the bench has a server in its process
+	server.Main(m)
+}
 
 // engines are the databases under attack: the embedded one, and the deployment
 // that REGENT_TEST_MONGODB names.
@@ -42,7 +46,7 @@ func engines() []string {
 
 // world is one app of a server and the users that attack it.
 type world struct {
-	*testing.T
+	testing.TB
 	dir, id, db string
 
 	url    string
@@ -57,7 +61,7 @@ type user struct{ id, access, refresh string }
 
 // newWorld writes an app that has no rules yet.
 func newWorld(t *testing.T, name string) *world {
-	w := &world{T: t, dir: t.TempDir(), id: name + "-abcde", db: fmt.Sprintf("%s_%d", name, time.Now().UnixNano()), users: map[string]*user{}, data: map[string]string{}, streams: map[string]*stream{}}
+	w := &world{TB: t, dir: t.TempDir(), id: name + "-abcde", db: fmt.Sprintf("%s_%d", name, time.Now().UnixNano()), users: map[string]*user{}, data: map[string]string{}, streams: map[string]*stream{}}
 	w.file("root_config.json", `{"app_id": "`+w.id+`", "config_version": 20210101, "name": "`+name+`"}`)
 	w.file("auth/providers.json", `{"anon-user": {"name": "anon-user", "type": "anon-user", "disabled": false}}`)
 	w.file("auth/custom_user_data.json", `{"enabled": true, "mongo_service_name": "mongodb-atlas", "database_name": "`+w.db+`_users", "collection_name": "data", "user_id_field": "id"}`)
