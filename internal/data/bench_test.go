@@ -3,9 +3,11 @@ package data_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"regent/internal/data"
 )
@@ -99,4 +101,69 @@ func BenchmarkUpdateOne(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkMillion finds the ten documents of one owner among a million, by the
+// owner rule alone, with an index on owner_id.
+func BenchmarkMillion(b *testing.B) {
+	w, s := benchService(b, ownerRules, "")
+	coll := w.collection("c")
+	const batch = 10_000
+	for n := 0; n < 1_000_000; n += batch {
+		docs := make([]any, batch)
+		for i := range docs {
+			docs[i] = bson.D{{Key: "_id", Value: n + i}, {Key: "owner_id", Value: fmt.Sprintf("u%d", (n+i)%100_000)}, {Key: "title", Value: "a title of some length"}}
+		}
+		if _, err := coll.InsertMany(b.Context(), docs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := coll.Indexes().CreateOne(b.Context(), mongo.IndexModel{Keys: bson.D{{Key: "owner_id", Value: 1}}}); err != nil {
+		b.Fatal(err)
+	}
+	c := w.caller("u500")
+	for _, action := range []string{"find", "count"} {
+		b.Run(action, func(b *testing.B) {
+			arg := w.argument("c", "{}")
+			for b.Loop() {
+				v, err := s.Do(b.Context(), c, "mongodb-atlas", action, arg)
+				if err != nil || action == "find" && len(mustValues(b, v)) != 10 {
+					b.Fatal(v, err)
+				}
+			}
+		})
+	}
+}
+
+// TestOwnerRuleUsesTheIndex: what the rules add to a query is answered by an
+// index on the field that they compare.
+func TestOwnerRuleUsesTheIndex(t *testing.T) {
+	eachEngine(t, func(t *testing.T, client *mongo.Client) {
+		w := newWorld(t, client)
+		w.rules("c", ownerRules)
+		docs := make([]any, 3000)
+		for i := range docs {
+			docs[i] = bson.D{{Key: "_id", Value: i}, {Key: "owner_id", Value: fmt.Sprintf("u%d", i%1000)}}
+		}
+		if _, err := w.collection("c").InsertMany(t.Context(), docs); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.collection("c").Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "owner_id", Value: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		x, err := w.service.Explain(t.Context(), w.caller("u7"), data.ExplainRequest{Service: "mongodb-atlas", Database: w.db, Collection: "c", Operation: "find"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		command := bson.D{{Key: "explain", Value: bson.D{{Key: "find", Value: "c"}, {Key: "filter", Value: parse(t, x.Filter)}}}, {Key: "verbosity", Value: "executionStats"}}
+		plan, err := client.Database(w.db).RunCommand(t.Context(), command).Raw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		examined, ok := plan.Lookup("executionStats", "totalDocsExamined").AsInt64OK()
+		if !ok || examined > 3 || !strings.Contains(plan.String(), "IXSCAN") {
+			t.Errorf("%d documents examined by %s", examined, plan)
+		}
+	})
 }
