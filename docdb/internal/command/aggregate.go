@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -180,6 +182,8 @@ func (c *call) openPipeline(ctx context.Context, name string, stages []bson.Raw,
 			if err := q.setSort(push.Sort); err != nil {
 				return nil, nil, 0, err
 			}
+		} else {
+			q.fields = topLevel(push.Fields)
 		}
 		s, at, err := d.open(ctx, coll, q, openOptions{skip: push.Skip, limit: limit})
 		if err != nil {
@@ -197,6 +201,21 @@ func (c *call) openPipeline(ctx context.Context, name string, stages []bson.Raw,
 		in = stage.Documents()
 	}
 	return &pipelineStream{Iter: rest.Run(context.Background(), in), writes: writes, release: release}, coll, atTime, nil
+}
+
+// topLevel gives the first parts of dotted paths, each once; nil for nil.
+func topLevel(paths []string) []string {
+	if paths == nil {
+		return nil
+	}
+	out := []string{}
+	for _, p := range paths {
+		name, _, _ := strings.Cut(p, ".")
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 var simpleSpec = value.DocOf(value.Field{Name: "locale", Value: value.String("simple")})

@@ -91,20 +91,12 @@ func (c *call) countMatching(ctx context.Context, coll *store.Collection, q *que
 		return 0, err
 	}
 	defer sc.Close()
+	sc.Where(q.m.Match, []string{})
 	for limit == 0 || n < limit+skip {
 		if p.Exact {
 			_, err = sc.NextKey(ctx)
 		} else {
-			var doc bson.Raw
-			if doc, err = sc.Next(ctx); err == nil {
-				ok, e := q.m.Match(doc)
-				if e != nil {
-					return 0, e
-				}
-				if !ok {
-					continue
-				}
-			}
+			_, err = sc.Next(ctx)
 		}
 		if err == io.EOF {
 			break
@@ -143,6 +135,7 @@ func distinct(c *call) error {
 			return err
 		}
 		if coll != nil {
+			q.fields = topLevel([]string{key})
 			if src, _, err = c.open(ctx, coll, q, openOptions{limit: -1}); err != nil {
 				return err
 			}

@@ -208,6 +208,8 @@ type query struct {
 	geo          []plan.GeoCondition
 	text         *text.Search
 	wantPosition bool // the positional operator needs the element that matched
+	// fields are the top-level members that are wanted of the documents; nil for all.
+	fields []string
 }
 
 // query compiles the filter in the named argument, and the hint, collation and variables beside it.
@@ -441,10 +443,10 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 		release()
 		return nil, 0, err
 	}
-	f := &filtered{scan: sc, release: release}
-	if !q.m.Always() {
-		f.m = q.m
+	if !q.m.Always() || q.fields != nil {
+		sc.Where(q.m.Match, q.fields)
 	}
+	f := &filtered{scan: sc, release: release}
 	src = f
 	if q.text != nil {
 		src = &scored{src: f, s: q.text}
@@ -509,25 +511,10 @@ func (c *call) sessionView(coll *store.Collection) (*store.Def, store.View, uint
 // filtered is a scan's documents that match.
 type filtered struct {
 	scan    *plan.Scan
-	m       *match.Matcher
 	release func()
 }
 
-func (f *filtered) Next(ctx context.Context) (bson.Raw, error) {
-	for {
-		d, err := f.scan.Next(ctx)
-		if err != nil || f.m == nil {
-			return d, err
-		}
-		ok, err := f.m.Match(d)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			return d, nil
-		}
-	}
-}
+func (f *filtered) Next(ctx context.Context) (bson.Raw, error) { return f.scan.Next(ctx) }
 
 // RecordID is the record of the last document.
 func (f *filtered) RecordID() store.RecordID { return f.scan.ID() }

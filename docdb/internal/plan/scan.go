@@ -24,6 +24,11 @@ type Scan struct {
 	started bool
 	reverse bool
 
+	// selecting
+	where Filter
+	keep  []string
+	ahead *ahead
+
 	// walking indexes
 	plans []*Plan
 	plan  *Plan
@@ -66,9 +71,17 @@ func (p *Plan) Open(c *store.Collection, view store.View) (*Scan, error) {
 	return s, nil
 }
 
+// Where makes Next leave out documents that the filter does not want. With fields not nil a document may be reduced to the
+// top-level members of these names.
+func (s *Scan) Where(f Filter, fields []string) { s.where, s.keep = f, fields }
+
 // Close ends the walk.
 func (s *Scan) Close() error {
 	var err error
+	if s.ahead != nil {
+		err = s.ahead.close()
+		s.ahead = nil
+	}
 	if s.records != nil {
 		err = s.records.Close()
 		s.records = nil
@@ -94,6 +107,47 @@ func (s *Scan) ID() store.RecordID { return s.id }
 
 // Next gives the next document, or io.EOF.
 func (s *Scan) Next(ctx context.Context) (bson.Raw, error) {
+	for {
+		if s.ahead != nil {
+			return s.nextAhead(ctx)
+		}
+		doc, err := s.nextAny(ctx)
+		if err != nil || s.where == nil {
+			return doc, err
+		}
+		ok, err := s.where(doc)
+		if err != nil {
+			return nil, err
+		}
+		if s.Stats.Docs == aloneDocs && s.records != nil && !s.reverse {
+			if view, fixed := s.view.(*store.SnapshotView); fixed {
+				if s.ahead, err = newAhead(s, view); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if ok {
+			return doc, nil
+		}
+	}
+}
+
+// nextAhead takes a document from what has been filtered in advance.
+func (s *Scan) nextAhead(ctx context.Context) (bson.Raw, error) {
+	id, doc, docs, more, err := s.ahead.take(ctx)
+	s.Stats.Docs += docs
+	if err != nil {
+		return nil, err
+	}
+	if !more {
+		return nil, io.EOF
+	}
+	s.id = id
+	return doc, nil
+}
+
+// nextAny gives the next document, whether it is wanted or not.
+func (s *Scan) nextAny(ctx context.Context) (bson.Raw, error) {
 	if s.steps++; s.steps&127 == 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -85,6 +85,8 @@ type Store struct {
 	tail   tail
 	// oplogFirst is a time that is not after the first entry of the oplog that is kept.
 	oplogFirst atomic.Uint64
+	// processors is how many are taken by scans that share out their work.
+	processors atomic.Int64
 
 	stop chan struct{}
 	done sync.WaitGroup
