@@ -8,17 +8,37 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// result is a measured rate with its latencies.
+// result is a measured rate with its latencies. cpu is the processor time that an operation took in this process, the client's part
+// and the collector's included: on a busy machine it says more than the rate.
 type result struct {
 	rate     float64
 	p50, p99 time.Duration
+	cpu      time.Duration
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("%.0f/s (p50 %s, p99 %s)", r.rate, short(r.p50), short(r.p99))
+	return fmt.Sprintf("%.0f/s (p50 %s, p99 %s)", r.rate, short(r.p50), short(r.p99)) + showCPU(r.cpu)
+}
+
+// printCPU is the flag -cpu.
+var printCPU bool
+
+func showCPU(d time.Duration) string {
+	if !printCPU {
+		return ""
+	}
+	return fmt.Sprintf(" [%s CPU]", short(d))
+}
+
+// used is the processor time that this process has used.
+func used() time.Duration {
+	var r syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 func short(d time.Duration) string {
@@ -35,7 +55,9 @@ func load(n int, d time.Duration, op func(worker, i int) error) (result, error) 
 		latencies []time.Duration
 		failure   atomic.Pointer[error]
 		wg        sync.WaitGroup
+		all       atomic.Int64
 	)
+	before := used()
 	warm := time.Now().Add(d / 5)
 	end := warm.Add(d)
 	for w := range n {
@@ -50,6 +72,7 @@ func load(n int, d time.Duration, op func(worker, i int) error) (result, error) 
 					failure.CompareAndSwap(nil, &err)
 					return
 				}
+				all.Add(1)
 				if began.After(warm) {
 					mine = append(mine, time.Since(began))
 				}
@@ -67,22 +90,33 @@ func load(n int, d time.Duration, op func(worker, i int) error) (result, error) 
 		return result{}, fmt.Errorf("no operation finished in %v", d)
 	}
 	slices.Sort(latencies)
-	return result{float64(len(latencies)) / d.Seconds(), latencies[len(latencies)/2], latencies[len(latencies)*99/100]}, nil
+	return result{float64(len(latencies)) / d.Seconds(), latencies[len(latencies)/2], latencies[len(latencies)*99/100], (used() - before) / time.Duration(all.Load())}, nil
+}
+
+// elapsed is the time that something takes, and its processor time.
+type elapsed struct{ wall, cpu time.Duration }
+
+func (e elapsed) String() string {
+	return fmt.Sprintf("%.1f ms", float64(e.wall)/float64(time.Millisecond)) + showCPU(e.cpu)
 }
 
 // best is the median time of op over about d, after one run that doesn't count.
-func best(d time.Duration, op func() error) (time.Duration, error) {
+func best(d time.Duration, op func() error) (elapsed, error) {
 	var times []time.Duration
+	var before time.Duration
 	for end := time.Now().Add(d); len(times) < 4 || time.Now().Before(end); {
 		began := time.Now()
 		if err := op(); err != nil {
-			return 0, err
+			return elapsed{}, err
 		}
-		times = append(times, time.Since(began))
+		if times = append(times, time.Since(began)); len(times) == 1 {
+			before = used()
+		}
 	}
 	times = times[1:]
+	cpu := (used() - before) / time.Duration(len(times))
 	slices.Sort(times)
-	return times[len(times)/2], nil
+	return elapsed{times[len(times)/2], cpu}, nil
 }
 
 // syncCost is the median time of a synced write to the folder's disk.
@@ -94,12 +128,13 @@ func syncCost(dir string) (time.Duration, error) {
 	defer os.Remove(f.Name())
 	defer f.Close()
 	page := make([]byte, 4096)
-	return best(200*time.Millisecond, func() error {
+	e, err := best(200*time.Millisecond, func() error {
 		if _, err := f.Write(page); err != nil {
 			return err
 		}
 		return f.Sync()
 	})
+	return e.wall, err
 }
 
 func cpuModel() string {

@@ -65,6 +65,7 @@ func main() {
 	flag.IntVar(&c.hugeDocs, "hugedocs", 10_000_000, "documents of the huge collection")
 	flag.StringVar(&c.only, "only", "", "only scenarios whose name contains this: insertOne, findOne, range, scan, update, streams, tcp, huge")
 	flag.StringVar(&c.cpu, "cpuprofile", "", "write a CPU profile of docdb's own measurements to this file (one scenario at a time)")
+	flag.BoolVar(&printCPU, "cpu", false, "print the processor time of an operation in this process, too")
 	base := flag.String("dir", "", "where to make the folders; default the system's temporary folder")
 	flag.Parse()
 	if err := run(c, *base); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -23,7 +22,7 @@ func scanLines(ctx context.Context, c *config) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	var scan, group time.Duration
+	var scan, group elapsed
 	err = c.profiled(func() (err error) {
 		if scan, err = best(c.duration, func() error { return scanFind(ctx, db.coll) }); err != nil {
 			return err

@@ -44,9 +44,9 @@ func compared(name string, mine result, with string, other result, aim float64) 
 }
 
 // timed makes a line of two durations of the same work, the least ratio of speeds being the aim.
-func timed(name string, mine time.Duration, with string, other time.Duration, aim float64) line {
-	r := float64(other) / float64(mine)
-	return line{name: name, docdb: millis(mine), against: with + " " + millis(other), ratio: r, aim: fmt.Sprintf("≥ %.0f%%", 100*aim), reached: r >= aim}
+func timed(name string, mine elapsed, with string, other elapsed, aim float64) line {
+	r := float64(other.wall) / float64(mine.wall)
+	return line{name: name, docdb: mine.String(), against: with + " " + other.String(), ratio: r, aim: fmt.Sprintf("≥ %.0f%%", 100*aim), reached: r >= aim}
 }
 
 func millis(d time.Duration) string {

@@ -82,11 +82,9 @@ type Arg struct {
 	NotNull bool
 }
 
-// maxArgs is the largest number of arguments of one command.
-const maxArgs = 32
-
 // parse reads the command document: its arguments by the command's table, the generic ones into c.
 func (c *call) parse(body bson.Raw) error {
+	c.args = make([]bson.RawValue, len(c.cmd.Args))
 	it := value.Over(body)
 	first := true
 	var seen uint64

@@ -41,7 +41,7 @@ type call struct {
 	target bson.RawValue
 	db     string
 	hasDB  bool
-	args   [maxArgs]bson.RawValue
+	args   []bson.RawValue // by the command's table
 	seq    *wire.Sequence
 
 	lsid            bson.Raw

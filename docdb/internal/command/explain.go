@@ -138,7 +138,7 @@ func (c *call) explain(verbosity string) error {
 func (c *call) asAggregate(coll string, stages []bson.Raw, verbosity string) error {
 	in := *c
 	in.cmd = c.e.commands["aggregate"]
-	in.args = [maxArgs]bson.RawValue{}
+	in.args = make([]bson.RawValue, len(in.cmd.Args))
 	err := in.explainAggregate(coll, stages, verbosity)
 	c.out = in.out
 	return err

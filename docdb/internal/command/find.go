@@ -443,7 +443,8 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 		release()
 		return nil, 0, err
 	}
-	if !q.m.Always() || q.fields != nil {
+	// Where the index alone has decided, there is nothing left to match.
+	if !p.Exact && !q.m.Always() || q.fields != nil && p.Stage == plan.CollScan {
 		sc.Where(q.m.Match, q.fields)
 	}
 	f := &filtered{scan: sc, release: release}

@@ -122,7 +122,7 @@ func (c *compiler) compare(path value.Path, op Op, v bson.RawValue) (Node, error
 	if v.Type == bson.TypeRegex && op != Eq {
 		return nil, bad("Can't have RegEx as arg to predicate over field '%s'.", path)
 	}
-	return &Compare{Path: path, Op: op, Value: v, Collation: c.opts.Collation, nan: value.IsNaN(v)}, nil
+	return newCompare(path, op, v, c.opts.Collation), nil
 }
 
 // operators compiles the operators on one field.

@@ -2,6 +2,9 @@ package match
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -89,6 +92,14 @@ func (n *Compare) test(v bson.RawValue) (bool, error) {
 		case bson.TypeString, bson.TypeObjectID, bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDateTime:
 			return bytes.Equal(v.Value, n.Value.Value), nil
 		}
+	}
+	switch {
+	case n.isDouble && v.Type == bson.TypeDouble && len(v.Value) == 8:
+		if f := math.Float64frombits(binary.LittleEndian.Uint64(v.Value)); f == f {
+			return n.holds(cmp.Compare(f, n.double)), nil
+		}
+	case n.isInt && v.Type == bson.TypeInt32 && len(v.Value) == 4:
+		return n.holds(cmp.Compare(int64(int32(binary.LittleEndian.Uint32(v.Value))), n.int)), nil
 	}
 	if !value.SameBracket(v.Type, n.Value.Type) {
 		switch n.Value.Type {

@@ -106,6 +106,24 @@ type Compare struct {
 	Collation value.StringComparer
 
 	nan bool // Value is NaN
+
+	// The numbers of the most frequent types are compared without looking at Value again.
+	isDouble, isInt bool
+	double          float64
+	int             int64
+}
+
+// newCompare makes a Compare and what it knows about its value in advance.
+func newCompare(path value.Path, op Op, v bson.RawValue, coll value.StringComparer) *Compare {
+	n := &Compare{Path: path, Op: op, Value: v, Collation: coll, nan: value.IsNaN(v)}
+	switch v.Type {
+	case bson.TypeDouble:
+		n.double, n.isDouble = value.Float64(v)
+		n.isDouble = n.isDouble && !n.nan
+	case bson.TypeInt32, bson.TypeInt64:
+		n.int, n.isInt = value.Integer(v)
+	}
+	return n
 }
 
 // In is satisfied by a value equal to one of Values, or text that matches one of Regexes.

@@ -53,22 +53,21 @@ func (n *And) prepare() {
 // eval checks each condition when its field comes by, and at the end those whose fields are missing.
 func (p *onePass) eval(doc []byte) (bool, error) {
 	var seen [maxOnePass]bool
-	left := len(p.names)
-	it := value.Over(doc)
-	for left > 0 && it.Next() {
-		key := it.Key()
-		for i, name := range p.names {
-			if name != key || seen[i] {
-				continue
-			}
-			seen[i] = true
-			left--
-			for _, c := range p.checks[i] {
-				if ok, err := c.evalField(nil, it.Value()); !ok || err != nil {
-					return false, err
-				}
-			}
+	m := value.Members(doc)
+	for left := len(p.names); left > 0; {
+		i, v := m.Find(p.names)
+		if i < 0 {
 			break
+		}
+		if seen[i] {
+			continue // a second member of the name; the first one counts
+		}
+		seen[i] = true
+		left--
+		for _, c := range p.checks[i] {
+			if ok, err := c.evalField(nil, v); !ok || err != nil {
+				return false, err
+			}
 		}
 	}
 	for i := range p.names {

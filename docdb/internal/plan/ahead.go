@@ -177,14 +177,16 @@ func (g *segment) walk(a *ahead) {
 func appendFields(dst []byte, doc bson.Raw, keep []string) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
-	it := value.Over(doc)
-	for left := len(keep); left > 0 && it.Next(); {
-		for _, k := range keep {
-			if it.Key() == k {
-				dst = value.Append(dst, k, it.Value())
-				left--
-				break
-			}
+	m := value.Members(doc)
+	var seen uint64
+	for {
+		i, v := m.Find(keep)
+		if i < 0 {
+			break
+		}
+		dst = value.Append(dst, keep[i], v)
+		if seen |= 1 << i; len(keep) <= 64 && seen == 1<<len(keep)-1 {
+			break
 		}
 	}
 	dst = append(dst, 0)

@@ -86,22 +86,25 @@ func (it *Iter) Value() bson.RawValue { return it.val }
 // Bad reports whether the walk ended at malformed bytes.
 func (it *Iter) Bad() bool { return it.bad }
 
+// fixedSize has one more than the number of bytes of each type whose values are all equally long, 0 for others.
+var fixedSize = [256]uint8{
+	bson.TypeDouble: 9, bson.TypeDateTime: 9, bson.TypeTimestamp: 9, bson.TypeInt64: 9, bson.TypeInt32: 5, bson.TypeBoolean: 2,
+	bson.TypeNull: 1, bson.TypeUndefined: 1, bson.TypeMinKey: 1, bson.TypeMaxKey: 1, bson.TypeObjectID: 13, bson.TypeDecimal128: 17,
+}
+
 // size returns the number of bytes that a value of type t takes at the start of b, -1 if it does not fit.
 func size(t bson.Type, b []byte) int {
-	n := -1
+	if n := int(fixedSize[t]) - 1; n >= 0 {
+		if n > len(b) {
+			return -1
+		}
+		return n
+	}
+	return variableSize(t, b)
+}
+
+func variableSize(t bson.Type, b []byte) int {
 	switch t {
-	case bson.TypeDouble, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeInt64:
-		n = 8
-	case bson.TypeInt32:
-		n = 4
-	case bson.TypeBoolean:
-		n = 1
-	case bson.TypeNull, bson.TypeUndefined, bson.TypeMinKey, bson.TypeMaxKey:
-		return 0
-	case bson.TypeObjectID:
-		n = 12
-	case bson.TypeDecimal128:
-		n = 16
 	case bson.TypeString, bson.TypeJavaScript, bson.TypeSymbol:
 		l, ok := length(b)
 		if !ok || l < 1 || l > len(b)-4 || b[4+l-1] != 0 {
@@ -151,10 +154,7 @@ func size(t bson.Type, b []byte) int {
 		}
 		return l
 	}
-	if n > len(b) {
-		return -1
-	}
-	return n
+	return -1
 }
 
 func length(b []byte) (int, bool) {
@@ -202,6 +202,58 @@ func Lookup(doc []byte, name string) bson.RawValue {
 		b = b[k:]
 	}
 	return bson.RawValue{}
+}
+
+// Named walks the members of a document that have one of a few names, in the order of the document.
+type Named struct{ rest []byte }
+
+// Members returns a walk over the members of a document.
+func Members(doc []byte) Named {
+	if len(doc) < 5 {
+		return Named{}
+	}
+	n := int(int32(binary.LittleEndian.Uint32(doc)))
+	if n < 5 || n > len(doc) {
+		return Named{}
+	}
+	return Named{doc[4:n]}
+}
+
+// Find moves to the next member that has one of the names and returns which one, and its value; -1 at the end. As in Lookup, a
+// name is compared before its end is looked for.
+func (m *Named) Find(names []string) (int, bson.RawValue) {
+	b := m.rest
+	for len(b) > 1 && b[0] != 0 {
+		t := bson.Type(b[0])
+		b = b[1:]
+		found, end := -1, 0
+		for i, name := range names {
+			if len(b) > len(name) && b[len(name)] == 0 && string(b[:len(name)]) == name {
+				found, end = i, len(name)
+				break
+			}
+		}
+		if found < 0 {
+			for end < len(b) && b[end] != 0 {
+				end++
+			}
+			if end == len(b) {
+				break
+			}
+		}
+		b = b[end+1:]
+		k := size(t, b)
+		if k < 0 {
+			break
+		}
+		if found >= 0 {
+			m.rest = b[k:]
+			return found, bson.RawValue{Type: t, Value: b[:k:k]}
+		}
+		b = b[k:]
+	}
+	m.rest = nil
+	return -1, bson.RawValue{}
 }
 
 // Count returns the number of members of a document or array.

@@ -19,8 +19,12 @@ type Client interface {
 	Close()
 }
 
-// keepBuffer is the largest buffer that a quiet connection keeps.
-const keepBuffer = 256 << 10
+// firstBuffer is the buffer that a connection begins with, keepBuffer the largest that a quiet one keeps. There may be thousands of
+// connections that do nothing but wait in a change stream.
+const (
+	firstBuffer = 2 << 10
+	keepBuffer  = 256 << 10
+)
 
 // replyIDs are ids of answers; nobody looks at them.
 var replyIDs atomic.Uint32
@@ -114,7 +118,7 @@ func (s *Server) run(ctx context.Context, c net.Conn) {
 		t.SetNoDelay(true)
 		t.SetKeepAlivePeriod(time.Minute)
 	}
-	rd := &reader{conn: c, buf: make([]byte, 0, 16<<10)}
+	rd := &reader{conn: c, buf: make([]byte, 0, firstBuffer)}
 	var out []byte
 	var r Request
 	for ctx.Err() == nil {
@@ -195,7 +199,7 @@ func (r *reader) consume() {
 	rest := copy(r.buf, r.buf[r.used:])
 	r.buf, r.used = r.buf[:rest], 0
 	if rest == 0 && cap(r.buf) > keepBuffer {
-		r.buf = make([]byte, 0, 16<<10)
+		r.buf = make([]byte, 0, firstBuffer)
 	}
 }
 
@@ -239,7 +243,7 @@ func (w *watched) Err() error {
 // comes goes to memory of its own.
 func (w *watched) peek() {
 	defer close(w.stopped)
-	var b [4096]byte
+	var b [64]byte
 	n, err := w.r.conn.Read(b[:])
 	if n > 0 {
 		w.mu.Lock()
