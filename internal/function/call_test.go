@@ -315,35 +315,40 @@ func TestCheck(t *testing.T) {
 
 // TestArchives unpacks packages from every kind of archive.
 func TestArchives(t *testing.T) {
-	files := map[string]string{"node_modules/hello/package.json": `{"main":"lib.js"}`, "node_modules/hello/lib.js": `module.exports = n => 'hello ' + n;`, "node_modules/hello/sub/x.js": `exports.x = require('../lib')('sub');`, "../../escape.js": "x"}
-	var tarball, zipped bytes.Buffer
-	tw := tar.NewWriter(&tarball)
-	zw := zip.NewWriter(&zipped)
-	for name, text := range files {
-		_ = tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg})
-		_, _ = tw.Write([]byte(text))
-		w, _ := zw.Create(name)
-		_, _ = w.Write([]byte(text))
-	}
-	tw.Close()
-	zw.Close()
-	var gz bytes.Buffer
-	g := gzip.NewWriter(&gz)
-	_, _ = g.Write(tarball.Bytes())
-	g.Close()
 	r := mustStart(t, Config{})
-	for name, data := range map[string][]byte{"node_modules.tar": tarball.Bytes(), "node_modules.tar.gz": gz.Bytes(), "node_modules.zip": zipped.Bytes()} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), name)
-			if err := os.WriteFile(path, data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			d := mustDeploy(t, r, nil, map[string]string{"f": `exports = () => [require('hello')('you'), require('hello/sub/x').x]`}, func(a *app.App) { a.Dependencies.Archive = path })
-			defer d.Close()
-			if got, err := call(t, d, "f"); err != nil || got != `["hello you","hello sub"]` {
-				t.Errorf("%s %v", got, err)
-			}
-		})
+	for layout, files := range map[string][]string{
+		"node_modules":  {"._node_modules", "node_modules/hello/package.json", "node_modules/hello/lib.js", "node_modules/hello/sub/x.js", "../../escape.js"},
+		"above":         {"__MACOSX/functions/._x", "functions/package.json", "functions/node_modules/hello/package.json", "functions/node_modules/hello/lib.js", "functions/node_modules/hello/sub/x.js"},
+		"inside":        {"hello/package.json", "hello/lib.js", "hello/sub/x.js", "other/node_modules/hello/package.json"},
+		"with a prefix": {"./node_modules/hello/sub/x.js", "./node_modules/hello/lib.js", "./node_modules/hello/package.json", "package.json"},
+	} {
+		var tarball, zipped, gz bytes.Buffer
+		tw, zw := tar.NewWriter(&tarball), zip.NewWriter(&zipped)
+		for _, name := range files {
+			text := map[string]string{"package.json": `{"main":"lib.js"}`, "lib.js": `module.exports = n => 'hello ' + n;`, "x.js": `exports.x = require('../lib')('sub');`}[filepath.Base(name)]
+			_ = tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg})
+			_, _ = tw.Write([]byte(text))
+			w, _ := zw.Create(name)
+			_, _ = w.Write([]byte(text))
+		}
+		tw.Close()
+		zw.Close()
+		g := gzip.NewWriter(&gz)
+		_, _ = g.Write(tarball.Bytes())
+		g.Close()
+		for name, data := range map[string][]byte{"node_modules.tar": tarball.Bytes(), "node_modules.tar.gz": gz.Bytes(), "node_modules.zip": zipped.Bytes()} {
+			t.Run(layout+"/"+name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), name)
+				if err := os.WriteFile(path, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				d := mustDeploy(t, r, nil, map[string]string{"f": `exports = () => [require('hello')('you'), require('hello/sub/x').x]`}, func(a *app.App) { a.Dependencies.Archive = path })
+				defer d.Close()
+				if got, err := call(t, d, "f"); err != nil || got != `["hello you","hello sub"]` {
+					t.Errorf("%s %v", got, err)
+				}
+			})
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ func sourceOf(f *app.Function, c *wire.CompiledMessage, err error) wire.Function
 	case c.Error != "":
 		s.Error = fmt.Sprintf("SyntaxError: %s at %s:%d:%d", c.Error, fileOf(f), c.Line, c.Column)
 	default:
-		s.Code, s.Map = c.Code, c.Map
+		s.Code, s.Map, s.Flows = c.Code, c.Map, c.Flows
 	}
 	return s
 }

@@ -32,7 +32,11 @@ func packageFolder(a *app.App, limit int64) (dir string, cleanup func(), err err
 			return "", cleanup, err
 		}
 		cleanup = func() { os.RemoveAll(dir) }
-		if err := unpack(a.Dependencies.Archive, dir, limit); err != nil {
+		err := unpack(a.Dependencies.Archive, filepath.Join(dir, unpacked), limit)
+		if err == nil {
+			err = placePackages(dir)
+		}
+		if err != nil {
 			cleanup()
 			return "", func() {}, fmt.Errorf("%s: %w", filepath.Base(a.Dependencies.Archive), err)
 		}
@@ -97,34 +101,54 @@ func unpack(archive, dir string, limit int64) error {
 	}
 }
 
-// unpacker writes an archive's files below node_modules of a folder.
+// unpacked is where an archive's files are before their node_modules is found.
+const unpacked = "unpacked"
+
+// placePackages makes dir/node_modules of what was unpacked: an archive may hold
+// node_modules, a folder that holds it, or what is in it. Files of other kinds
+// may be beside it, such as those that macOS adds.
+func placePackages(dir string) error {
+	root := filepath.Join(dir, unpacked)
+	from := root
+	if isFolder(filepath.Join(root, "node_modules")) {
+		from = filepath.Join(root, "node_modules")
+	} else {
+		entries, err := os.ReadDir(root)
+		if err != nil {
+			return fmt.Errorf("the archive is empty")
+		}
+		var folders []string
+		for _, e := range entries {
+			if e.IsDir() && e.Name() != "__MACOSX" && e.Name()[0] != '.' {
+				folders = append(folders, e.Name())
+			}
+		}
+		if len(folders) == 1 && isFolder(filepath.Join(root, folders[0], "node_modules")) {
+			from = filepath.Join(root, folders[0], "node_modules")
+		}
+	}
+	return os.Rename(from, filepath.Join(dir, "node_modules"))
+}
+
+func isFolder(path string) bool {
+	i, err := os.Stat(path)
+	return err == nil && i.IsDir()
+}
+
+// unpacker writes an archive's files below a folder.
 type unpacker struct {
-	dir    string
-	left   int64
-	limit  int64
-	files  int
-	begun  bool
-	prefix string // of every name, up to node_modules
+	dir   string
+	left  int64
+	limit int64
+	files int
 }
 
 func (u *unpacker) file(name string, r io.Reader) error {
 	name = path.Clean("/" + strings.ReplaceAll(name, `\`, "/"))
-	// The archive may begin at node_modules, above it or inside it; its first
-	// file in a folder tells. What lies loose before belongs to no package.
-	if !u.begun {
-		if strings.Count(name, "/") < 2 {
-			return nil
-		}
-		u.begun = true
-		if i := strings.Index(name, "/node_modules/"); i >= 0 {
-			u.prefix = name[:i+len("/node_modules")]
-		}
-	}
-	name = strings.TrimPrefix(name, u.prefix)
 	if u.files--; u.files < 0 {
 		return fmt.Errorf("more than %d files", maxUnpackedFiles)
 	}
-	target := filepath.Join(u.dir, "node_modules", filepath.FromSlash(name))
+	target := filepath.Join(u.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return err
 	}

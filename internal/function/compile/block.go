@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"reflect"
 	"regexp"
 
 	"github.com/dop251/goja"
@@ -20,56 +19,24 @@ func declaresInBlock(name, code string) bool {
 	if err != nil {
 		return false
 	}
-	return blockDeclares(reflect.ValueOf(tree.Body))
-}
-
-var (
-	functionBody = reflect.TypeFor[*ast.BlockStatement]()
-	astPackage   = functionBody.Elem().PkgPath()
-)
-
-// blockDeclares walks a syntax tree, whose package offers no walk of its own.
-func blockDeclares(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Interface:
-		return !v.IsNil() && blockDeclares(v.Elem())
-	case reflect.Pointer:
-		if v.IsNil() || v.Type().Elem().PkgPath() != astPackage {
-			return false
-		}
-		switch n := v.Interface().(type) {
-		case *ast.BlockStatement:
-			if holdsDeclaration(n.List) {
-				return true
-			}
-		case *ast.CaseStatement:
-			if holdsDeclaration(n.Consequent) {
-				return true
-			}
+	found := false
+	bodies := map[*ast.BlockStatement]bool{}
+	walk(tree.Body, func(node any) bool {
+		switch n := node.(type) {
 		case *ast.FunctionLiteral:
-			return blockDeclares(reflect.ValueOf(n.ParameterList)) || blockDeclares(reflect.ValueOf(n.Body.List))
+			bodies[n.Body] = true
 		case *ast.ArrowFunctionLiteral:
-			body := reflect.ValueOf(n.Body)
 			if b, ok := n.Body.(*ast.BlockStatement); ok {
-				body = reflect.ValueOf(b.List)
+				bodies[b] = true
 			}
-			return blockDeclares(reflect.ValueOf(n.ParameterList)) || blockDeclares(body)
+		case *ast.BlockStatement:
+			found = found || !bodies[n] && holdsDeclaration(n.List)
+		case *ast.CaseStatement:
+			found = found || holdsDeclaration(n.Consequent)
 		}
-		return blockDeclares(v.Elem())
-	case reflect.Slice:
-		for i := range v.Len() {
-			if blockDeclares(v.Index(i)) {
-				return true
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && f.Name != "DeclarationList" && blockDeclares(v.Field(i)) {
-				return true
-			}
-		}
-	}
-	return false
+		return !found
+	})
+	return found
 }
 
 func holdsDeclaration(list []ast.Statement) bool {

@@ -44,8 +44,9 @@ func Source(m wire.CompileMessage) wire.CompiledMessage {
 	plain := blankComments(code)
 	out := wire.CompiledMessage{Code: code, Refs: references(plain), NoEntry: !entryPattern.MatchString(plain)}
 	if needsTranslation(m.File, code, plain) || !runs(m.File, code) {
-		return translate(m.File, code, out)
+		out = translate(m.File, code, out)
 	}
+	out.Flows = flowsOf(m.File, out.Code)
 	return out
 }
 

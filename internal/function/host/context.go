@@ -125,7 +125,7 @@ func (c *contextObject) valuesMember() goja.Value {
 		if err != nil {
 			return goja.Undefined()
 		}
-		js, err := r.toJS("", v)
+		js, err := r.toJS(call.Argument(0).String(), v)
 		if err != nil {
 			panic(r.vm.NewTypeError(err.Error()))
 		}

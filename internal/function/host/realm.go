@@ -42,7 +42,7 @@ type realm struct {
 }
 
 func newRealm(c *call, vm *goja.Runtime) *realm {
-	r := &realm{call: c, host: c.host, dep: c.dep, vm: vm, loaded: map[string]*goja.Object{}, have: map[string]bool{}, types: newTypeMemory()}
+	r := &realm{call: c, host: c.host, dep: c.dep, vm: vm, loaded: map[string]*goja.Object{}, have: map[string]bool{}, types: newTypeMemory(c.dep)}
 	vm.SetPromiseRejectionTracker(r.trackRejection)
 	return r
 }
@@ -127,6 +127,7 @@ func (r *realm) export(name string, who identity, entry bool) (goja.Callable, *w
 	if err != nil {
 		return nil, &wire.Failure{Name: "SyntaxError", Code: "FunctionSyntaxError", Message: err.Error()}
 	}
+	r.types.useFlows(f.source)
 	context := r.newContext(who)
 	if entry {
 		r.context = context

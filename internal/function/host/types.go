@@ -2,10 +2,14 @@ package host
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"weak"
 
 	"github.com/dop251/goja"
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/function/wire"
 )
 
 // typeMemory remembers which BSON type numbers had before they became plain
@@ -13,9 +17,10 @@ import (
 //
 // An object that was made from BSON keeps its source document beside it: a
 // property that still holds the source's value leaves with the source's type.
-// A computed number takes the widest type that was seen under its key
-// (int32 < int64 < double), and int32, int64 or double by its value when the
-// key is new. What stays different is listed in docs/functions.md.
+// A computed number takes the widest type that was seen under its key, or under
+// a key from which the code computes it (int32 < int64 < double), and int32,
+// int64 or double by its value when there was none. What stays different is
+// listed in docs/functions.md.
 //
 // Objects are keyed weakly and in two generations, so that a call which walks
 // through a large collection does not keep it in memory.
@@ -23,6 +28,9 @@ type typeMemory struct {
 	young, old map[weak.Pointer[goja.Object]]bson.Raw
 	keys       map[string]numberType
 	alone      map[float64]numberType // results of operations that are numbers
+
+	dep   *deployment
+	flows []*wire.FunctionSource // of the functions that run in this call
 }
 
 // came notes a number that was the whole result of an operation, as of count():
@@ -51,9 +59,48 @@ const (
 	maxKeys       = 20_000
 )
 
-func newTypeMemory() *typeMemory {
-	return &typeMemory{}
+func newTypeMemory(d *deployment) *typeMemory {
+	return &typeMemory{dep: d}
 }
+
+// useFlows notes that the code of a function takes part in the call.
+func (t *typeMemory) useFlows(f *wire.FunctionSource) {
+	if len(f.Flows) > 0 && !slices.Contains(t.flows, f) {
+		t.flows = append(t.flows, f)
+	}
+}
+
+// computedFrom gives the widest type that came in under a key, and under those
+// that its values are computed from.
+func (t *typeMemory) computedFrom(key string) numberType {
+	widest := t.keys[key]
+	for _, f := range t.flows {
+		widest = max(widest, t.widest(f.Flows[key], 0))
+	}
+	return widest
+}
+
+func (t *typeMemory) widest(sources []string, depth int) numberType {
+	n := noNumber
+	for _, s := range sources {
+		switch {
+		case s == "#long":
+			n = max(n, int64Number)
+		case s == "#double":
+			n = max(n, doubleNumber)
+		case strings.HasPrefix(s, "f:"):
+			if f := t.dep.functions[s[2:]]; f != nil && depth < maxFlowDepth {
+				n = max(n, t.widest(f.source.Flows[""], depth+1))
+			}
+		default:
+			n = max(n, t.keys[s])
+		}
+	}
+	return n
+}
+
+// maxFlowDepth bounds how far results of functions are followed into others.
+const maxFlowDepth = 3
 
 // remember keeps the document that o was made from.
 func (t *typeMemory) remember(o *goja.Object, raw bson.Raw) {
@@ -129,7 +176,7 @@ func (t *typeMemory) choose(key string, f float64) numberType {
 	if n := t.alone[f]; n != noNumber && key == "" {
 		return n
 	}
-	seen := t.keys[key]
+	seen := t.computedFrom(key)
 	switch {
 	case seen == doubleNumber:
 		return doubleNumber

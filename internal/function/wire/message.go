@@ -27,6 +27,9 @@ type FunctionSource struct {
 	Map   string `bson:"map,omitempty"`   // source map of translated code
 	Error string `bson:"error,omitempty"` // why it cannot run: a syntax error, no file
 	RunAs bool   `bson:"run_as,omitempty"`
+
+	// Flows says for a key which keys its values are computed from.
+	Flows map[string][]string `bson:"flows,omitempty"`
 }
 
 // DeployMessage is the body of Deploy.
@@ -120,13 +123,14 @@ type CompileMessage struct {
 
 // CompiledMessage is the body of Compiled.
 type CompiledMessage struct {
-	Code    string `bson:"code"`
-	Map     string `bson:"map,omitempty"`
-	Error   string `bson:"error,omitempty"`
-	Line    int    `bson:"line,omitempty"`
-	Column  int    `bson:"column,omitempty"`
-	Refs    []Ref  `bson:"refs,omitempty"`
-	NoEntry bool   `bson:"no_entry,omitempty"` // never assigns exports
+	Code    string              `bson:"code"`
+	Map     string              `bson:"map,omitempty"`
+	Error   string              `bson:"error,omitempty"`
+	Line    int                 `bson:"line,omitempty"`
+	Column  int                 `bson:"column,omitempty"`
+	Refs    []Ref               `bson:"refs,omitempty"`
+	NoEntry bool                `bson:"no_entry,omitempty"` // never assigns exports
+	Flows   map[string][]string `bson:"flows,omitempty"`    // FunctionSource.Flows
 }
 
 // Ref is something that code names literally: require("x"),
