@@ -50,15 +50,15 @@ func (h *Host) watchMemory(stop <-chan struct{}) {
 
 const memoryTick = 10 * time.Millisecond
 
-// idleTicks is after how many ticks without a call a host cleans up.
-const idleTicks = 500
+// idleAfter is after how long without a call a host cleans up.
+const idleAfter = 5 * time.Second
 
 // memoryWatch is the state of watchMemory.
 type memoryWatch struct {
 	host   *Host
 	sample []metrics.Sample
 	base   uint64 // what the host holds without any call
-	idle   int    // ticks without a call
+	busy   time.Time // when there was a call last; zero: cleaned up since
 }
 
 func (w *memoryWatch) used() uint64 {
@@ -74,14 +74,13 @@ func (w *memoryWatch) look() {
 	running, limit := w.host.observe(used - min(used, w.base))
 	switch {
 	case running > 0:
-		w.idle = 0
-	case w.idle < idleTicks:
+		w.busy = w.host.now()
+	case !w.busy.IsZero() && w.host.now().Sub(w.busy) > idleAfter:
 		// What nobody uses goes back to the system. Programs of deployments come
 		// and go: they are no call's memory.
-		if w.idle++; w.idle == idleTicks {
-			debug.FreeOSMemory()
-			w.base = w.used()
-		}
+		w.busy = time.Time{}
+		debug.FreeOSMemory()
+		w.base = w.used()
 	}
 	if used < w.base+limit {
 		return
