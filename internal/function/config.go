@@ -2,6 +2,7 @@ package function
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 	"time"
@@ -128,6 +129,9 @@ type Outbound struct {
 	RequestSize  int64         // bytes (http_request_size): 18 MB
 	ResponseSize int64         // bytes (http_response_size): 32 MB
 	Redirects    int           // followed (http_max_redirects): 10
+
+	// Resolver resolves names; nil: the system's.
+	Resolver *net.Resolver
 
 	// TwilioAddress replaces Twilio's own, for tests and proxies; "": Twilio's.
 	TwilioAddress string

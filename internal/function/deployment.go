@@ -155,7 +155,7 @@ func (d *Deployment) Close() {
 }
 
 func (d *Deployment) execution(ctx context.Context, c caller.Caller, name string, args bson.RawValue) *execution {
-	return &execution{runtime: d.runtime, deployment: d, ctx: ctx, name: name, caller: c, args: args, started: time.Now(), identities: []caller.Caller{c}}
+	return &execution{runtime: d.runtime, deployment: d, ctx: ctx, name: name, caller: c, args: args, started: time.Now(), identities: []caller.Caller{c}, acting: make(chan struct{}, maxActing)}
 }
 
 // Call calls a function from inside the server: authentication, rules,

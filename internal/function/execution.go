@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -59,7 +61,43 @@ type execution struct {
 	sessions   map[string]*transaction
 	flying     int
 	sockets    socketTable
+
+	acting chan struct{} // places for operations that are done at once
+	held   atomic.Int64  // bytes of outcomes that are on their way to the host
 }
+
+// maxActing is how many operations of one call are done at once; further ones
+// wait, holding no more than what was asked.
+const maxActing = 32
+
+// hold counts bytes of an outcome that the server keeps for the call until the
+// host has them, and refuses more than the call may have.
+func (x *execution) hold(n int) error {
+	if limit := x.deployment.limits.CallMemory; x.held.Add(int64(n)) > limit {
+		return fault.New(fault.FunctionExecutionError, "memory limit exceeded by what was read at once (function_memory_mb = %d)", limit>>20)
+	}
+	return nil
+}
+
+// holding counts what is read from a reader.
+type holding struct {
+	io.Reader
+	x    *execution
+	read int
+}
+
+// Read implements io.Reader.
+func (h *holding) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	h.read += n
+	if e := h.x.hold(n); e != nil {
+		return n, e
+	}
+	return n, err
+}
+
+// release forgets what was counted.
+func (h *holding) release() { h.x.held.Add(-int64(h.read)) }
 
 func (x *execution) timeLimit() time.Duration {
 	limit := x.deployment.limits.Time
@@ -185,6 +223,10 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 			}
 		}()
 		v, err := do(x, ctx, as, m)
+		defer x.held.Add(-int64(len(v.Value)))
+		if e := x.hold(len(v.Value)); err == nil {
+			err = e
+		}
 		if err != nil {
 			reply(bson.RawValue{}, failureOf(err))
 			return
@@ -193,6 +235,15 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 	}
 	// The order in which a transaction's operations were asked for is kept.
 	if m.Kind == "data" && x.queueTransaction(m, run) {
+		return nil
+	}
+	// A socket's read waits for the other side as long as it takes.
+	if m.Kind == "data" || m.Kind == "http" {
+		go func() {
+			x.acting <- struct{}{}
+			defer func() { <-x.acting }()
+			run()
+		}()
 		return nil
 	}
 	go run()

@@ -63,7 +63,9 @@ func (x *execution) http(ctx context.Context, _ caller.Caller, m wire.OperationM
 		return bson.RawValue{}, httpFailure(err, timeout)
 	}
 	defer response.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(response.Body, o.policy.ResponseSize+1))
+	counted := &holding{Reader: response.Body, x: x}
+	defer counted.release()
+	data, err := io.ReadAll(io.LimitReader(counted, o.policy.ResponseSize+1))
 	if err != nil {
 		return bson.RawValue{}, httpFailure(err, timeout)
 	}

@@ -268,7 +268,7 @@ func (x *execution) dns(ctx context.Context, _ caller.Caller, m wire.OperationMe
 
 func (x *execution) resolve(ctx context.Context, kind, name string) (bson.A, error) {
 	out := bson.A{}
-	r := net.DefaultResolver
+	r := x.deployment.outbound.names
 	switch kind {
 	case "lookup", "A", "AAAA":
 		all, err := x.deployment.outbound.lookup(ctx, name)

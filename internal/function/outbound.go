@@ -24,14 +24,18 @@ type outbound struct {
 	policy Outbound
 	dialer *net.Dialer // to public addresses
 	free   *net.Dialer // to hosts that are allowed by name
+	names  *net.Resolver
 	client *http.Transport
 	loose  *http.Transport // rejectUnauthorized: false
 }
 
 func newOutbound(policy Outbound) *outbound {
-	o := &outbound{policy: policy}
-	o.dialer = &net.Dialer{Timeout: 15 * time.Second, Control: o.control}
-	o.free = &net.Dialer{Timeout: 15 * time.Second}
+	o := &outbound{policy: policy, names: net.DefaultResolver}
+	if policy.Resolver != nil {
+		o.names = policy.Resolver
+	}
+	o.dialer = &net.Dialer{Timeout: 15 * time.Second, Resolver: o.names, Control: o.control}
+	o.free = &net.Dialer{Timeout: 15 * time.Second, Resolver: o.names}
 	o.client = o.transport(nil)
 	o.loose = o.transport(&tls.Config{InsecureSkipVerify: true})
 	return o
@@ -120,10 +124,14 @@ var specialNetworks = []struct {
 	{netip.MustParsePrefix("198.51.100.0/24"), "documentation"},
 	{netip.MustParsePrefix("203.0.113.0/24"), "documentation"},
 	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
-	{netip.MustParsePrefix("100::/64"), "reserved"},
+	{netip.MustParsePrefix("168.63.129.16/32"), "metadata"}, // Azure's, which is in no special network
+	{netip.MustParsePrefix("64:ff9b:1::/48"), "translation"},
+	{netip.MustParsePrefix("100::/63"), "reserved"},
+	{netip.MustParsePrefix("2001::/23"), "reserved"}, // Teredo, benchmarking, ORCHID and what IETF protocols use
 	{netip.MustParsePrefix("2001:db8::/32"), "documentation"},
+	{netip.MustParsePrefix("3fff::/20"), "documentation"},
+	{netip.MustParsePrefix("5f00::/16"), "reserved"},
 	{netip.MustParsePrefix("fec0::/10"), "site-local"},
-	{netip.MustParsePrefix("2001::/32"), "tunnel"},
 }
 
 // embedding networks carry an IPv4 address inside.
@@ -132,7 +140,6 @@ var embeddingNetworks = []struct {
 	at      int // first byte of the IPv4 address
 }{
 	{netip.MustParsePrefix("64:ff9b::/96"), 12},
-	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
 	{netip.MustParsePrefix("2002::/16"), 2},
 	{netip.MustParsePrefix("::/96"), 12},
 }
@@ -184,7 +191,7 @@ func checkURL(u *url.URL) error {
 
 // lookup resolves a name; addresses that may not be reached are not told either.
 func (o *outbound) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	all, err := o.names.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, err
 	}

@@ -10,11 +10,13 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"regent/internal/caller"
 )
@@ -25,7 +27,8 @@ func TestSpecialAddresses(t *testing.T) {
 		"127.0.0.1": "loopback", "127.9.9.9": "loopback", "::1": "loopback", "0.0.0.0": "unspecified", "10.1.2.3": "private",
 		"192.168.0.1": "private", "172.16.0.1": "private", "169.254.169.254": "link-local", "fe80::1": "link-local", "fd00::1": "private",
 		"100.64.0.1": "shared", "::ffff:127.0.0.1": "loopback", "64:ff9b::7f00:1": "loopback", "2002:7f00:1::": "loopback", "::7f00:1": "loopback",
-		"224.0.0.1": "link-local", "239.1.1.1": "multicast", "255.255.255.255": "reserved", "0.1.2.3": "unspecified", "fec0::1": "site-local",
+		"224.0.0.1": "link-local", "239.1.1.1": "multicast", "168.63.129.16": "metadata", "fd00:ec2::254": "private", "100.100.100.200": "shared", "192.0.0.192": "reserved",
+		"64:ff9b:1::808:808": "translation", "64:ff9b::a9fe:a9fe": "link-local", "::ffff:169.254.169.254": "link-local", "2001:0:1::": "reserved", "3fff::1": "documentation", "255.255.255.255": "reserved", "0.1.2.3": "unspecified", "fec0::1": "site-local",
 		"8.8.8.8": "", "1.1.1.1": "", "2606:4700::1111": "", "64:ff9b::808:808": "",
 	} {
 		a := netip.MustParseAddr(address)
@@ -164,7 +167,8 @@ func TestPrivateAddresses(t *testing.T) {
 	d := mustDeploy(t, r, nil, httpFunctions)
 	for _, address := range []string{
 		server.URL, "http://localhost:" + u.Port(), "http://[::1]:" + u.Port(), "http://[::ffff:127.0.0.1]:" + u.Port(), "http://0.0.0.0:" + u.Port(),
-		"http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", "http://[fe80::1]/",
+		"http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", "http://[fe80::1]/", "http://[64:ff9b::7f00:1]:" + u.Port(), "http://[::ffff:a9fe:a9fe]/",
+		"http://100.64.0.1/", "http://[fd00::1]/", "http://[::]:" + u.Port(), "http://168.63.129.16/",
 	} {
 		for _, f := range []string{"get", "follow", "https"} {
 			start := time.Now()
@@ -197,4 +201,78 @@ func TestPrivateAddresses(t *testing.T) {
 	if got, err := call(t, d, "nofollow", other.URL); err != nil {
 		t.Errorf("allowed: %s %v", got, err)
 	}
+}
+
+// TestOddAddresses writes a private address in forms that some resolvers take
+// for numbers: none of them is reached.
+func TestOddAddresses(t *testing.T) {
+	server := testServer(t)
+	u, _ := url.Parse(server.URL)
+	r := mustStart(t, Config{})
+	d := mustDeploy(t, r, nil, httpFunctions)
+	for _, host := range []string{"2130706433", "0x7f000001", "0177.0.0.1", "017700000001", "127.1", "0x7f.1", "127.0.0.1.", "localhost.", "LOCALHOST", "\uff11\uff12\uff17.0.0.1", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]"} {
+		for _, f := range []string{"get", "follow", "https"} {
+			if got, err := call(t, d, f, "http://"+host+":"+u.Port()+"/echo"); err == nil {
+				t.Errorf("%s %s: %s", f, host, got)
+			}
+		}
+		port, _ := strconv.Atoi(u.Port())
+		if got, err := call(t, d, "socket", strings.Trim(host, "[]"), int32(port)); err == nil {
+			t.Errorf("socket %s: %s", host, got)
+		}
+	}
+}
+
+// TestRebinding resolves a name to a public address first and to a private one
+// afterwards: what counts is the address that is connected to.
+func TestRebinding(t *testing.T) {
+	server := testServer(t)
+	u, _ := url.Parse(server.URL)
+	r := mustStart(t, Config{Outbound: Outbound{Resolver: nameServer(t, [4]byte{8, 8, 8, 8}, [4]byte{127, 0, 0, 1})}})
+	d := mustDeploy(t, r, nil, map[string]string{"f": `exports = async (url) => {
+		const dns = require('dns').promises;
+		const first = (await dns.lookup(new URL(url).hostname)).address;
+		let second; try { await dns.lookup(new URL(url).hostname); second = 'told'; } catch (e) { second = 'not told'; }
+		try { return [first, second, (await fetch(url)).status]; } catch (e) { return [first, second, /restricted host: 127.0.0.1 is a loopback address/.test(e.message + e.cause?.message)]; }
+	}`})
+	got, err := call(t, d, "f", "http://rebind.example.com:"+u.Port()+"/echo")
+	if want := `["8.8.8.8","not told",true]`; err != nil || got != want {
+		t.Errorf("%s %v, want %s", got, err, want)
+	}
+}
+
+// nameServer answers the first question for an address with the first address
+// and all later ones with the second.
+func nameServer(t *testing.T, first, later [4]byte) *net.Resolver {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		address := first
+		for b := make([]byte, 1500); ; {
+			n, peer, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(b[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			q := m.Questions[0]
+			m.Response, m.Additionals = true, nil
+			if q.Type == dnsmessage.TypeA {
+				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: address}}}
+				address = later
+			}
+			if reply, err := m.Pack(); err == nil {
+				_, _ = c.WriteTo(reply, peer)
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", c.LocalAddr().String())
+	}}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // niceness is by how much hosts give way to the server.
-const niceness = 5
+const niceness = 10
 
 // spawn starts this program again in a role, which with the memory limit is all
 // that it is told. The process gets one end of a socket pair, an empty

@@ -4,6 +4,10 @@
 //
 //	go run ./test/bench                 # every scenario, 3 s each
 //	go run ./test/bench -d 1s -only find
+//	go run ./test/bench -only attacks   # log-ins beside hostile functions
+//
+// -only computing, cold and attacks name the measurements of functions that
+// follow the table.
 //
 // It prints a Markdown table: requests a second and latencies at 1 and 16
 // connections, the ratio to the bare server, and the server's memory.
@@ -119,8 +123,19 @@ func run(duration time.Duration, only, binary string) error {
 			return err
 		}
 	}
-	if only == "" {
-		return measureHeavy(world, regent.url)
+	for _, m := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"computing", func() error { return measureHeavy(world, regent.url) }},
+		{"cold", func() error { return measureCold(world, regent.url, appDir) }},
+		{"attacks", func() error { return measureAttacks(world, regent.url, 3*duration) }},
+	} {
+		if strings.Contains(m.name, only) {
+			if err := m.measure(); err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+		}
 	}
 	return nil
 }

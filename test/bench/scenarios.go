@@ -31,13 +31,23 @@ var appFiles = map[string]string{
 	"data_sources/mongodb-atlas/config.json": `{"name": "mongodb-atlas", "type": "mongodb-atlas", "config": {"clusterName": "Cluster0"}, "version": 1}`,
 	"data_sources/mongodb-atlas/bench/docs/rules.json": `{"database": "bench", "collection": "docs", "roles": [
 		{"name": "owner", "apply_when": {"owner_id": "%%user.id"}, "read": true, "write": true, "insert": true, "delete": true}]}`,
-	"functions/add.js": `exports = function (a, b) { return a + b; };`,
+	"functions/add.js":     `exports = function (a, b) { return a + b; };`,
+	"functions/version.js": `exports = function () { return 'version 0'; };`,
+	"regent.json":          attackSettings,
 }
 
 func writeApp(dir string) error {
 	files := maps.Clone(appFiles)
 	maps.Copy(files, heavyFiles())
-	entries := `[{"name": "add"}`
+	hostile, names, err := attackFiles()
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, hostile)
+	entries := `[{"name": "add"}, {"name": "version"}`
+	for _, name := range names {
+		entries += fmt.Sprintf(`, {"name": %q}`, name)
+	}
 	for i := range heavy {
 		entries += fmt.Sprintf(`, {"name": "heavy%d"}`, i)
 	}

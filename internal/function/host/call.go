@@ -38,6 +38,8 @@ type call struct {
 	ops      map[uint32]*operation
 	queue    []*operation // beyond the limit of operations at once
 	busy     int          // operations that are to be finished before the call ends
+	flying   int          // operations that the server has
+	asked    int          // bytes of the operations that the server has
 	timers   timerHeap
 	execs    []*goja.Promise // promises of inner function calls
 	logs     int
@@ -55,6 +57,7 @@ type event struct {
 type operation struct {
 	id     uint32
 	msg    []byte
+	size   int  // of msg
 	drains bool // the call waits for it before it ends
 	done   func(v bson.RawValue, f *wire.Failure) error
 }
@@ -270,7 +273,9 @@ func (c *call) finishOperation(op *operation) {
 	if op.drains {
 		c.busy--
 	}
-	if len(c.queue) > 0 {
+	c.flying--
+	c.asked -= op.size
+	for len(c.queue) > 0 && c.room(c.queue[0]) {
 		next := c.queue[0]
 		c.queue = c.queue[1:]
 		c.sendOperation(next)
@@ -293,12 +298,12 @@ func (c *call) ask(m wire.OperationMessage, drains bool, done func(v bson.RawVal
 		return fmt.Errorf("more than %d operations are outstanding", maxQueued)
 	}
 	c.nextOp++
-	op := &operation{id: c.nextOp, msg: body, drains: drains, done: done}
+	op := &operation{id: c.nextOp, msg: body, size: len(body), drains: drains, done: done}
 	c.ops[op.id] = op
 	if drains {
 		c.busy++
 	}
-	if len(c.ops) > c.dep.msg.Limits.Operations {
+	if len(c.queue) > 0 || !c.room(op) {
 		c.queue = append(c.queue, op)
 		return nil
 	}
@@ -306,7 +311,18 @@ func (c *call) ask(m wire.OperationMessage, drains bool, done func(v bson.RawVal
 	return nil
 }
 
+// room says whether the server may be asked for op now: there is a limit to how
+// much one call asks for at once, in number and in bytes.
+func (c *call) room(op *operation) bool {
+	return c.flying < c.dep.msg.Limits.Operations && (c.flying == 0 || c.asked+op.size <= maxAsked)
+}
+
+// maxAsked bounds the bytes of the operations of one call that are under way.
+const maxAsked = 32 << 20
+
 func (c *call) sendOperation(op *operation) {
+	c.flying++
+	c.asked += op.size
 	// A failure means that the server has gone; the host ends with it.
 	_ = c.host.conn.Send(wire.Frame{Kind: wire.Operation, Call: c.id, Op: op.id, Body: op.msg})
 	op.msg = nil

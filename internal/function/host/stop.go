@@ -57,7 +57,7 @@ const idleAfter = 5 * time.Second
 type memoryWatch struct {
 	host   *Host
 	sample []metrics.Sample
-	base   uint64 // what the host holds without any call
+	base   uint64    // what the host holds without any call
 	busy   time.Time // when there was a call last; zero: cleaned up since
 }
 
