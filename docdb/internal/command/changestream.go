@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/stage"
 	"regent/docdb/internal/store"
@@ -69,9 +70,11 @@ type changeStream struct {
 	pending  []bson.Raw // events that the pipeline has made of the last entry
 	after    []bson.Raw // events that follow the last entry: invalidate
 	pipe     *stage.Pipeline
-	finished bool  // an invalidate has been given out
-	ending   bool  // an invalidate is among the events to give out
-	later    error // a failure to report at the next getMore
+	early    *match.Matcher // nil: nothing can be left out before its event is made
+	outline  []byte         // memory for the document that early looks at
+	finished bool           // an invalidate has been given out
+	ending   bool           // an invalidate is among the events to give out
+	later    error          // a failure to report at the next getMore
 
 	fullDocument string
 	before       string
@@ -113,6 +116,9 @@ func (c *call) openChangeStream(ns, name string, spec bson.RawValue, stages []bs
 		env := s.c.stageEnv(q, name)
 		env.Context = stage.ChangeStream
 		if s.pipe, err = stage.Compile(stages, env); err != nil {
+			return err
+		}
+		if s.early, err = s.compileEarly(stages[0]); err != nil {
 			return err
 		}
 	}
@@ -310,11 +316,58 @@ func (s *changeStream) Next(ctx context.Context) (bson.Raw, error) {
 		if !s.inScope(e) {
 			continue
 		}
+		if out, err := s.leftOut(e); err != nil {
+			return nil, err
+		} else if out {
+			continue
+		}
 		if err := s.event(ctx, e); err != nil {
 			return nil, err
 		}
 	}
 }
+
+// compileEarly gives the matcher of a pipeline's first stage when that asks for nothing but the operation and the namespace: who
+// watches a few collections of a busy database pays for no event that is thrown away.
+func (s *changeStream) compileEarly(first bson.Raw) (*match.Matcher, error) {
+	filter, ok := value.Lookup(first, "$match").DocumentOK()
+	if !ok {
+		return nil, nil
+	}
+	it := value.Over(filter)
+	for it.Next() {
+		if k := it.Key(); k != "operationType" && k != "ns.coll" && k != "ns.db" {
+			return nil, nil
+		}
+	}
+	q, err := s.c.compileQuery(nil, filter, s.c.doc("collation"), bson.RawValue{}, s.c.doc("let"))
+	if err != nil {
+		return nil, err
+	}
+	return q.m, nil
+}
+
+// leftOut reports whether the pipeline's first stage drops the entry's event. Commands may end the stream, and are left to it.
+func (s *changeStream) leftOut(e *store.Entry) (bool, error) {
+	kind, _ := value.Text(e.Lookup("t"))
+	op := operationTypes[kind]
+	if s.early == nil || op == "" {
+		return false, nil
+	}
+	i, b := bsoncore.AppendDocumentStart(s.outline[:0])
+	b = bsoncore.AppendStringElement(b, "operationType", op)
+	j, b := bsoncore.AppendDocumentElementStart(b, "ns")
+	b = value.Append(b, "db", e.Lookup("db"))
+	b = value.Append(b, "coll", e.Lookup("n"))
+	b, _ = bsoncore.AppendDocumentEnd(b, j)
+	b, _ = bsoncore.AppendDocumentEnd(b, i)
+	s.outline = b
+	ok, err := s.early.Match(b)
+	return !ok, err
+}
+
+// operationTypes are the event names of the oplog's kinds of entries, but for commands, which have many.
+var operationTypes = map[string]string{store.OpInsert: "insert", store.OpUpdate: "update", store.OpReplace: "replace", store.OpDelete: "delete"}
 
 // more reports whether there may be entries to read; if there are none it moves the position up to the present.
 func (s *changeStream) more() bool {
@@ -438,7 +491,7 @@ func (s *changeStream) describe(e *store.Entry) (bson.Raw, error) {
 	db, _ := value.Text(e.Lookup("db"))
 	name, _ := value.Text(e.Lookup("n"))
 	o, _ := e.Lookup("o").DocumentOK()
-	op := map[string]string{store.OpInsert: "insert", store.OpUpdate: "update", store.OpReplace: "replace", store.OpDelete: "delete"}[kind]
+	op := operationTypes[kind]
 	if kind == store.OpCommand {
 		op = command(e)
 		switch op {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -21,7 +23,9 @@ type Collection struct {
 	held map[string]*Txn
 	// nextRecord is the id for the next document; 0 until the last one has been looked up. Guarded by mu.
 	nextRecord RecordID
-	dropped    atomic.Bool
+	// highestID is an upper bound of the keys that the index on _id has, nil until it has been looked up. Guarded by mu.
+	highestID []byte
+	dropped   atomic.Bool
 	// changed is the time of the last change of the Def.
 	changed atomic.Uint64
 
@@ -108,6 +112,35 @@ func (c *Collection) RecordKey(dst []byte, id RecordID) []byte { return appendRe
 
 // RecordIDOf gives the record id of a document's key.
 func RecordIDOf(key []byte) RecordID { return recordIDOf(key[5:]) }
+
+// above reports whether key lies above all keys that the index on _id has, or will have by an open transaction: then nobody has it
+// and nothing needs to be looked up. Ids are mostly given in ascending order. The caller holds mu.
+func (c *Collection) above(ix *Index, key []byte) (bool, error) {
+	if c.highestID == nil {
+		// What is applied now; what open transactions have written is held, and goes through raise when they write more.
+		it, err := c.store.Present().Iter(ix.prefix, ix.upper)
+		if err != nil {
+			return false, err
+		}
+		highest := ix.prefix
+		if it.Last() {
+			highest = it.Key()
+		}
+		c.highestID = bytes.Clone(highest)
+		if err := errors.Join(it.Error(), it.Close()); err != nil {
+			c.highestID = nil
+			return false, err
+		}
+	}
+	return bytes.Compare(key, c.highestID) > 0, nil
+}
+
+// raise notes a key of the index on _id; the caller holds mu and has asked above.
+func (c *Collection) raise(key []byte) {
+	if c.highestID != nil && bytes.Compare(key, c.highestID) > 0 {
+		c.highestID = append(c.highestID[:0], key...)
+	}
+}
 
 // next gives the id of a new document; the caller holds mu.
 func (c *Collection) next() (RecordID, error) {

@@ -401,6 +401,11 @@ func (u *Unit) checkUnique(ix *Index, k []byte, self RecordID, doc bson.Raw) err
 		}
 		return nil
 	}
+	if ix.IsID() {
+		if above, err := u.c.above(ix, u.buf); above || err != nil {
+			return err
+		}
+	}
 	b, done, err := u.view.Get(u.buf)
 	if err != nil {
 		if isNotFound(err) {
@@ -426,6 +431,9 @@ func (u *Unit) putKey(ix *Index, k []byte, id RecordID) error {
 	if !ix.Unique {
 		u.buf = binary.BigEndian.AppendUint64(u.buf, uint64(id))
 		return u.set(u.buf, nil)
+	}
+	if ix.IsID() {
+		u.c.raise(u.buf)
 	}
 	if u.txn == nil {
 		if u.pend == nil {
