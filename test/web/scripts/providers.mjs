@@ -1,4 +1,4 @@
-// Log-ins by custom function and custom JWT, and functions with every type of
+// Log-ins by every provider that needs no browser, and functions with every type of
 // value, through unmodified realm-web. REGENT_JWT_KEY signs the tokens.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -49,6 +49,32 @@ const jay = await app.logIn(Credentials.jwt(jwt(claims)));
 assert.deepEqual(jay.profile, { email: "j@example.com", name: "Jay" });
 assert.deepEqual(jay.identities, [{ id: "jwt-7", providerType: "custom-token" }]);
 
+// A JWT whose key is in a JWKS.
+const jwks = new Realm.App({ id: "jwks-abcde", baseUrl: process.env.REGENT_URL });
+const jill = await jwks.logIn(Credentials.jwt(process.env.REGENT_JWKS_TOKEN));
+assert.deepEqual([jill.identities, jill.profile], [[{ id: "jill", providerType: "custom-token" }], { email: "jill@example.com" }]);
+await rejects(jwks.logIn(Credentials.jwt(process.env.REGENT_ID_TOKEN)), 401, "unauthorized", "AuthError");
+await rejects(jwks.logIn(Credentials.jwt(jwt(claims))), 401, "unauthorized", "AuthError");
+
+// Google by id token and by code, Apple by id token, Facebook by access token.
+const { REGENT_ID_TOKEN: idToken, REGENT_FOREIGN_TOKEN: foreign } = process.env;
+const google = await app.logIn(Credentials.google({ idToken }));
+assert.deepEqual([google.identities, google.profile], [[{ id: "ida", providerType: "oauth2-google" }], { email: "ida@example.com", name: "IDA" }]);
+assert.equal((await app.logIn(Credentials.google({ idToken }))).id, google.id);
+assert.deepEqual((await app.logIn(Credentials.google({ authCode: "good code" }))).identities, [{ id: "by-code", providerType: "oauth2-google" }]);
+const apple = await app.logIn(Credentials.apple(idToken));
+assert.deepEqual(apple.identities, [{ id: "ida", providerType: "oauth2-apple" }]);
+assert.notEqual(apple.id, google.id);
+const facebook = await app.logIn(Credentials.facebook("ours"));
+assert.deepEqual([facebook.identities, facebook.profile], [[{ id: "77", providerType: "oauth2-facebook" }], { email: "fay@example.com", name: "Fay" }]);
+for (const bad of [Credentials.google({ idToken: foreign }), Credentials.google({ authCode: "bad code" }), Credentials.apple(foreign), Credentials.facebook("theirs"), Credentials.facebook("nonsense")])
+  await rejects(app.logIn(bad), 401, "unauthorized", "AuthError");
+
+// A server's API key is a user of its own, of type server.
+const backend = await app.logIn(Credentials.apiKey(process.env.REGENT_SERVER_KEY));
+assert.equal(backend.identities[0].providerType, "api-key");
+assert.equal((await backend.functions.whoAmI()).type, "server");
+
 // A disabled provider.
 await rejects(app.logIn(Credentials.anonymous()), 404, /anon-user/, "AuthProviderNotFound");
 
@@ -58,6 +84,9 @@ await jay.linkCredentials(Credentials.emailPassword("j@example.com", "secret1"))
 await rejects(jay.linkCredentials(Credentials.function({ name: "fay", code: "letmein" })), 409, "a user already exists with the specified provider", "InvalidSession");
 await jay.linkCredentials(Credentials.function({ name: "jay", code: "letmein" }));
 assert.deepEqual(jay.identities.map((i) => i.providerType), ["custom-token", "local-userpass", "custom-function"]);
+for (const taken of [Credentials.google({ idToken }), Credentials.apple(idToken), Credentials.facebook("ours"), Credentials.apiKey(process.env.REGENT_SERVER_KEY)])
+  await rejects(jay.linkCredentials(taken), 409, "a user already exists with the specified provider", "InvalidSession");
+await rejects(jay.linkCredentials(Credentials.google({ idToken: foreign })), 409, "unauthorized", "InvalidSession");
 const me = await jay.functions.whoAmI();
 assert.deepEqual(me.identities, ["custom-token", "local-userpass", "custom-function"]);
 assert.equal(me.id, jay.id);
