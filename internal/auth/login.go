@@ -233,8 +233,10 @@ func (s *Service) draft(ctx context.Context, userID bson.ObjectID, providerName 
 	r := (&record{
 		ID: userID, App: s.Domain, Type: typ, Created: now, LastLogin: &now,
 		Identities: []user.Identity{{ID: id.id, ProviderType: providerName, ProviderID: s.providerID(providerName), Data: id.data}},
-		Logins:     []string{loginKey(providerName, id.id)},
 	}).shape()
+	if !id.fresh {
+		r.Logins = []string{loginKey(providerName, id.id)}
+	}
 	if name := s.App.CustomUserData.OnUserCreation; name != "" {
 		if err := s.runCreationFunction(ctx, name, r.view, request); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -330,5 +331,64 @@ func TestCustomDataAndCreationFunction(t *testing.T) {
 	refused(t, err, 401, fault.AuthError, "nobody more")
 	if after, _ := w.CountUsers(t.Context()); after != before {
 		t.Error("a refused user was created")
+	}
+}
+
+// A log-in that is under way when its version of the app is replaced ends well.
+func TestAnonymousWhileClosing(t *testing.T) {
+	w := newWorld(t, everything())
+	s := w.another()
+	s.Close()
+	tok, err := s.Login(t.Context(), "anon-user", doc(`{}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.session(tok)
+}
+
+// Log-ins that come together share commands, and each gets a user of its own.
+func TestAnonymousTogether(t *testing.T) {
+	w := newWorld(t, everything())
+	const n = 200
+	var wg sync.WaitGroup
+	ids := make(chan string, n)
+	for range n {
+		wg.Go(func() {
+			tok, err := w.Login(t.Context(), "anon-user", doc(`{}`), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := w.Authenticate(t.Context(), tok.AccessToken); err != nil {
+				t.Error(err)
+			}
+			ids <- tok.UserID
+		})
+	}
+	wg.Wait()
+	close(ids)
+	seen := map[string]bool{}
+	for id := range ids {
+		seen[id] = true
+	}
+	if users, err := w.CountUsers(t.Context()); len(seen) != n || users != n || err != nil {
+		t.Errorf("%d log-ins gave %d ids and %d users, %v", n, len(seen), users, err)
+	}
+}
+
+// Identities are found by their index, which leaves out users who are only anonymous.
+func TestIdentitiesAreFoundByIndex(t *testing.T) {
+	w := newWorld(t, everything())
+	w.login("anon-user", `{}`)
+	for _, logins := range []any{"custom-function:x", bson.D{{Key: "$in", Value: bson.A{"custom-function:x", "custom-function:y"}}}} {
+		plan, err := shared.db.RunCommand(t.Context(), bson.D{{Key: "explain", Value: bson.D{
+			{Key: "find", Value: "users"}, {Key: "filter", Value: bson.D{{Key: "app", Value: w.Domain}, {Key: "logins", Value: logins}}},
+		}}, {Key: "verbosity", Value: "queryPlanner"}}).Raw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := plan.Lookup("queryPlanner", "winningPlan").String(); !strings.Contains(text, `"app_1_logins_1"`) {
+			t.Errorf("%v: %s", logins, text)
+		}
 	}
 }

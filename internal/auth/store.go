@@ -46,12 +46,15 @@ func (st *store) ensureIndexes(ctx context.Context) error {
 	unique := func(keys ...string) mongo.IndexModel {
 		return mongo.IndexModel{Keys: ascending(keys...), Options: options.Index().SetUnique(true)}
 	}
+	// Users who are only anonymous are in no index of identities: nobody logs in by theirs again.
+	identities := mongo.IndexModel{Keys: ascending("app", "logins"), Options: options.Index().SetUnique(true).
+		SetPartialFilterExpression(bson.D{{Key: "logins", Value: bson.D{{Key: "$exists", Value: true}}}})}
 	expiring := mongo.IndexModel{Keys: ascending("expires"), Options: options.Index().SetExpireAfterSeconds(0)}
 	for _, c := range []struct {
 		coll    *mongo.Collection
 		indexes []mongo.IndexModel
 	}{
-		{st.users, []mongo.IndexModel{unique("app", "logins"), {Keys: ascending("app", "_id")}}},
+		{st.users, []mongo.IndexModel{identities, {Keys: ascending("app", "_id")}}},
 		{st.accounts, []mongo.IndexModel{unique("app", "email"), {Keys: ascending("app", "state", "_id")}}},
 		{st.tokens, []mongo.IndexModel{expiring, {Keys: ascending("account")}}},
 		{st.apiKeys, []mongo.IndexModel{unique("app", "hash"), unique("app", "owner", "name"), {Keys: ascending("user")}}},
@@ -78,7 +81,8 @@ func ascending(names ...string) bson.D {
 //	{_id, app, type, created, last_login, disabled, data, identities: [{id, provider_type, provider_id, data}], logins: ["<provider>:<id>"],
 //	 first_session}
 //
-// logins repeats the identities in the form that the unique index {app, logins} takes.
+// logins repeats the identities in the form that the unique index {app, logins}
+// takes, but for an anonymous one that the user was made with.
 type record struct {
 	ID         bson.ObjectID   `bson:"_id"`
 	App        bson.ObjectID   `bson:"app"`
@@ -88,7 +92,7 @@ type record struct {
 	Disabled   bool            `bson:"disabled,omitempty"`
 	Data       bson.Raw        `bson:"data,omitempty"` // brought along by an import; identities' data is added
 	Identities []user.Identity `bson:"identities"`
-	Logins     []string        `bson:"logins"`
+	Logins     []string        `bson:"logins,omitempty"`
 	Imported   bool            `bson:"imported,omitempty"`
 	First      *session.First  `bson:"first_session,omitempty"` // session.FirstField; package session's
 
