@@ -66,6 +66,7 @@ func TestRetry(t *testing.T) {
 		{"Unavailable", pushtest.Unavailable, 0, 3 * time.Second},
 		{"Internal", pushtest.Internal, 0, 3 * time.Second},
 		{"Gateway", pushtest.GatewayTimeout, 0, 3 * time.Second},
+		{"Dropped", pushtest.Dropped, 0, 3 * time.Second},
 		{"RetryAfter", pushtest.Failure{Status: 503, Code: "UNAVAILABLE", General: "UNAVAILABLE", RetryAfter: "200"}, 190 * time.Second, 310 * time.Second},
 		{"Quota", pushtest.Quota, 55 * time.Second, 95 * time.Second},
 		{"QuotaRetryAfter", pushtest.Failure{Status: 429, Code: "QUOTA_EXCEEDED", General: "RESOURCE_EXHAUSTED", RetryAfter: "7"}, 6 * time.Second, 12 * time.Second},

@@ -57,7 +57,7 @@ func TestKill(t *testing.T) {
 	if !out.Scan() || out.Text() != "sending" {
 		t.Fatalf("the child says %q", out.Text())
 	}
-	for deadline := time.Now().Add(30 * time.Second); len(fcm.Received()) < killDevices/3; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); len(fcm.Received()) < killDevices/3; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d messages", len(fcm.Received()))
 		}

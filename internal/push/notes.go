@@ -12,17 +12,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// How long results may wait to be noted, which bounds what a killed process
-// has sent without a note of it.
+// Bounds of notes. What a killed process has sent without a note of it, its
+// successor sends again: at most the requests under way, noteResults that wait
+// and noteResults being written.
 const (
-	noteEvery   = 50 * time.Millisecond
 	noteResults = 64
 	noteTries   = 3
 	noteTimeout = 10 * time.Second
 )
 
-// notes writes what became of a claim's deliveries, in batches behind the
-// senders.
+// notes writes what became of a claim's deliveries behind the senders. No result
+// waits for others: a batch is what arrived while the one before was written.
 type notes struct {
 	c     *channel
 	owner string
@@ -51,7 +51,6 @@ func (n *notes) run() {
 	defer close(n.done)
 	for first := range n.in {
 		batch := append(make([]result, 0, noteResults), first)
-		timer := time.NewTimer(noteEvery)
 	fill:
 		for len(batch) < noteResults {
 			select {
@@ -60,11 +59,10 @@ func (n *notes) run() {
 					break fill
 				}
 				batch = append(batch, r)
-			case <-timer.C:
+			default:
 				break fill
 			}
 		}
-		timer.Stop()
 		n.write(batch)
 	}
 }

@@ -24,7 +24,7 @@ import (
 
 // Failure is an answer other than success.
 type Failure struct {
-	Status     int
+	Status     int    // 0: no answer, the connection breaks
 	Code       string // FcmError's errorCode; "" for none
 	General    string // google.rpc status name
 	Message    string
@@ -45,6 +45,7 @@ var (
 	ThirdPartyAuth = Failure{Status: 401, Code: "THIRD_PARTY_AUTH_ERROR", General: "UNAUTHENTICATED", Message: "Auth error from APNS or Web Push Service"}
 	Forbidden      = Failure{Status: 403, General: "PERMISSION_DENIED", Message: "Permission 'cloudmessaging.messages.create' denied"}
 	GatewayTimeout = Failure{Status: 504, Message: "upstream timed out"}
+	Dropped        = Failure{}
 )
 
 // Received is a message that FCM took.
@@ -276,6 +277,9 @@ func (f *FCM) send(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	if fail != nil {
 		if x := fail(got, earlier); x != nil {
+			if x.Status == 0 {
+				panic(http.ErrAbortHandler)
+			}
 			answer(w, *x)
 			return
 		}
