@@ -7,3 +7,6 @@ func WithFS(o Options, fs vfs.FS) Options {
 	o.fs = fs
 	return o
 }
+
+// TrimOplog trims the oplog now.
+func TrimOplog(db *DB) error { return db.st.TrimOplog() }

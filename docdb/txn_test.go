@@ -207,7 +207,7 @@ func TestRetryableWrite(t *testing.T) {
 		"delete many":  {with(7, bson.D{{Key: "delete", Value: "x"}, {Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{}}, {Key: "limit", Value: 0}}}}}), 72},
 		"lsid twice":   {append(with(8, up), lsid), 40413},
 		"no lsid":      {append(up[:len(up):len(up)], bson.E{Key: "txnNumber", Value: int64(9)}), 72},
-		"not a write":  {with(9, bson.D{{Key: "find", Value: "x"}}), 2},
+		"not a write":  {with(9, bson.D{{Key: "find", Value: "x"}}), 50768},
 	} {
 		rep, err := conn.exchange("app", c.cmd)
 		must(t, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -17,23 +18,31 @@ import (
 	"regent/docdb/internal/value"
 )
 
-// position is a place in the oplog: behind the entry (ts, seq). With invalidate it is behind the invalidate event that follows it.
+// position is a place in the oplog: behind the entry (ts, seq). With invalidate it is behind the invalidate event that follows it, with
+// a fragment behind that part of an event that $changeStreamSplitLargeEvent has split.
 type position struct {
 	ts         uint64
 	seq        uint32
 	invalidate bool
+	fragment   uint16
 }
+
+// passed reports whether nothing up to time ts is behind the position.
+func (p position) passed(ts uint64) bool { return p.ts > ts || p.ts == ts && p.seq == lastSeq }
 
 const lastSeq = 1<<32 - 1
 
-// token writes a position as a resume token: {_data: hex of [time 8][sequence 4][version 1][invalidate 1]}. Tokens sort as positions do
-// and stay valid over restarts.
+// token writes a position as a resume token: {_data: hex of [time 8][sequence 4][version 1][invalidate 1]}, and [fragment 2] if there is
+// one. Tokens sort as positions do and stay valid over restarts.
 func (p position) token(dst []byte) []byte {
 	b := binary.BigEndian.AppendUint64(nil, p.ts)
 	b = binary.BigEndian.AppendUint32(b, p.seq)
 	b = append(b, 1, 0)
 	if p.invalidate {
 		b[13] = 1
+	}
+	if p.fragment != 0 {
+		b = binary.BigEndian.AppendUint16(b, p.fragment)
 	}
 	i, dst := bsoncore.AppendDocumentStart(dst)
 	dst = bsoncore.AppendStringElement(dst, "_data", strings.ToUpper(hex.EncodeToString(b)))
@@ -51,10 +60,14 @@ func parseToken(v bson.RawValue) (position, error) {
 		return position{}, mongoerr.New(40647, "Bad resume token: _data of missing or of wrong type %s", bson.Raw(d))
 	}
 	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != 14 || b[12] != 1 {
+	if err != nil || len(b) != 14 && len(b) != 16 || b[12] != 1 {
 		return position{}, mongoerr.New(mongoerr.InvalidResumeToken, "Invalid resume token: %s", s)
 	}
-	return position{ts: binary.BigEndian.Uint64(b), seq: binary.BigEndian.Uint32(b[8:]), invalidate: b[13] == 1}, nil
+	p := position{ts: binary.BigEndian.Uint64(b), seq: binary.BigEndian.Uint32(b[8:]), invalidate: b[13] == 1}
+	if len(b) == 16 {
+		p.fragment = binary.BigEndian.Uint16(b[14:])
+	}
+	return p, nil
 }
 
 // changeStream gives the events of a collection, a database or everything as documents.
@@ -65,6 +78,7 @@ type changeStream struct {
 	w        *store.Watcher
 	pos      position // everything up to here has been read
 	shown    position // the last event that was given out
+	skip     position // the fragment of an event that the stream begins behind
 	it       *store.OplogIter
 	upTo     uint64
 	pending  []bson.Raw // events that the pipeline has made of the last entry
@@ -208,6 +222,17 @@ func (s *changeStream) resume(start string) error {
 	st := s.c.e.st
 	if first := st.OplogStart(); s.pos.ts+1 < first {
 		return mongoerr.New(mongoerr.ChangeStreamHistoryLost, "Resume of change stream was not possible, as the resume point may no longer be in the oplog.").WithLabels(mongoerr.LabelNonResumableChangeStream)
+	}
+	if s.pos.fragment != 0 {
+		// The event is made again, and what has been seen of it is left out.
+		s.skip = s.pos
+		s.pos.fragment = 0
+		if s.pos.seq > 0 {
+			s.pos.seq--
+		} else {
+			s.pos.ts, s.pos.seq = s.pos.ts-1, lastSeq
+		}
+		return nil
 	}
 	if s.pos.invalidate || start == "startAtOperationTime" || s.pos.seq == lastSeq {
 		return nil
@@ -372,10 +397,10 @@ var operationTypes = map[string]string{store.OpInsert: "insert", store.OpUpdate:
 // more reports whether there may be entries to read; if there are none it moves the position up to the present.
 func (s *changeStream) more() bool {
 	visible := s.c.e.st.Visible()
-	if visible <= s.pos.ts {
+	if s.pos.passed(visible) {
 		return false
 	}
-	if s.w.Last() <= s.pos.ts {
+	if s.pos.passed(s.w.Last()) {
 		s.pos = position{ts: visible, seq: lastSeq}
 		return false
 	}
@@ -442,7 +467,7 @@ func (s *changeStream) invalidates(e *store.Entry) bool {
 
 func (s *changeStream) invalidateEvent(e *store.Entry) bson.Raw {
 	i, b := bsoncore.AppendDocumentStart(nil)
-	b = bsoncore.AppendDocumentElement(b, "_id", position{e.Time, e.Seq, true}.token(nil))
+	b = bsoncore.AppendDocumentElement(b, "_id", position{ts: e.Time, seq: e.Seq, invalidate: true}.token(nil))
 	b = bsoncore.AppendStringElement(b, "operationType", "invalidate")
 	b = bsoncore.AppendTimestampElement(b, "clusterTime", uint32(e.Time>>32), uint32(e.Time))
 	b = value.Append(b, "wallTime", e.Lookup("w"))
@@ -475,6 +500,13 @@ func (s *changeStream) filter(ctx context.Context, doc bson.Raw) error {
 		for _, d := range out {
 			s.pending = append(s.pending, append(bson.Raw(nil), d...))
 		}
+	}
+	if s.skip.fragment != 0 {
+		s.pending = slices.DeleteFunc(s.pending, func(d bson.Raw) bool {
+			p, err := parseToken(value.Lookup(d, "_id"))
+			return err == nil && p.ts == s.skip.ts && p.seq == s.skip.seq && p.fragment <= s.skip.fragment
+		})
+		s.skip = position{}
 	}
 	for _, d := range s.pending {
 		if len(d) > maxDocument+16<<10 {

@@ -234,7 +234,11 @@ func (c *call) openCursor(ctx context.Context, cur *cursor, batch int64, single 
 	i, out := bsoncore.AppendDocumentElementStart(c.out, "cursor")
 	mark := len(c.out)
 	c.out = out
-	done, _, err := c.appendBatch(ctx, cur, "firstBatch", batch)
+	done, n, err := c.appendBatch(ctx, cur, "firstBatch", batch)
+	if err != nil && n > 0 && cur.events != nil && !errors.Is(err, context.Canceled) {
+		// The events before the failure are delivered; the next getMore fails.
+		cur.events.later, err = err, nil
+	}
 	if err != nil {
 		c.out = c.out[:mark]
 		cur.close()

@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/mongoerr"
@@ -96,7 +98,8 @@ func (n *specialStage) open(r *run, src source) (source, error) {
 	return newInput(it), nil
 }
 
-// split is $changeStreamSplitLargeEvent: events beyond 16 MiB go out as fragments {_id, splitEvent: {fragment, of}, fields…}.
+// split is $changeStreamSplitLargeEvent: events beyond 16 MiB go out as fragments {_id, splitEvent: {fragment, of}, fields…}. The number
+// of the fragment, four hexadecimal digits, is added to the resume token, so that a stream can go on behind each of them.
 type split struct{ max int }
 
 func compileSplit(c *compiler, _ string, spec bson.RawValue) (*split, error) {
@@ -142,11 +145,17 @@ func (s *splitting) close() error { return s.src.close() }
 func fragments(event []byte, max int) ([]bson.Raw, error) {
 	const head = 256 // room for splitEvent
 	var groups [][]byte
-	id := expr.Lookup(event, "_id")
+	token, ok := expr.Lookup(expr.Lookup(event, "_id").Value, "_data").StringValueOK()
+	if !ok {
+		return nil, mongoerr.New(7182501, "an event without its resume token cannot be split")
+	}
 	var cur docBuilder
 	begin := func() {
 		cur = newDoc(nil)
-		cur.add("_id", id)
+		id := newDoc(nil)
+		data := fmt.Sprintf("%s%04X", token, len(groups)+1)
+		id.add("_data", bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, data)})
+		cur.add("_id", bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: id.done()})
 	}
 	begin()
 	fresh := len(cur.b)
