@@ -35,8 +35,13 @@ type Options struct {
 	// OplogBytes and OplogAge bound the history that change streams resume from; default 1 GiB and 7 days.
 	OplogBytes int64
 	OplogAge   time.Duration
-	// MaxConnections bounds the connections of Serve; default 10,000.
+	// MaxConnections bounds the connections of Serve; default 10,000. MaxBuffered bounds the bytes of large messages that they receive at
+	// the same time; default 512 MiB. MessageTime is how long a message may take to arrive; default 2 minutes.
 	MaxConnections int
+	MaxBuffered    int64
+	MessageTime    time.Duration
+	// MaxCursors and MaxSessions bound what is open; default 10,000 and 100,000.
+	MaxCursors, MaxSessions int
 	// ReserveBytes is the room on the disk below which inserts and updates are refused with OutOfDiskSpace (14031) until there is more;
 	// default 256 MiB, or a twentieth of the disk if that is less; negative for none.
 	ReserveBytes int64
@@ -91,8 +96,9 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{dir: dir, opts: opts, st: st, pipes: map[*wire.Pipe]struct{}{}}
 	db.engine = command.New(st, command.Options{
 		Now: opts.Now, Log: opts.Log, TestCommands: opts.TestCommands, TTLInterval: opts.TTLInterval, TransactionTimeout: opts.TransactionTimeout, TempDir: temp,
+		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions,
 	})
-	db.server.MaxConnections = opts.MaxConnections
+	db.server.MaxConnections, db.server.MaxBuffered, db.server.MessageTime = opts.MaxConnections, opts.MaxBuffered, opts.MessageTime
 	db.server.NewClient = func(remote, local net.Addr) wire.Client {
 		return db.engine.NewClient(remote, false, local.String())
 	}

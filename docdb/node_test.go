@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"regent/docdb"
 )
 
 // TestNodeDriver runs a session of the Node driver over TCP, with and without a login. DOCDB_NODE_MODULES names a folder node_modules
@@ -39,6 +41,23 @@ func TestNodeDriver(t *testing.T) {
 	cmd = exec.Command("node", "testdata/node/session.js", "mongodb://"+ln.Addr().String()+"/")
 	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "requires authentication") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestMongosh runs a session of the shell. DOCDB_NODE_MODULES names a folder node_modules that has the package mongosh.
+func TestMongosh(t *testing.T) {
+	modules := os.Getenv("DOCDB_NODE_MODULES")
+	if modules == "" {
+		t.Skip("DOCDB_NODE_MODULES is not set")
+	}
+	if _, err := os.Stat(modules + "/.bin/mongosh"); err != nil {
+		t.Skip("DOCDB_NODE_MODULES has no mongosh")
+	}
+	_, addr := listen(t, docdb.Options{})
+	cmd := exec.Command(modules+"/.bin/mongosh", "--quiet", "--norc", "mongodb://"+addr+"/", "testdata/mongosh/session.js")
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "mongosh ok") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

@@ -76,6 +76,6 @@ func (r rawConn) code(t testing.TB, db string, cmd bson.D) int {
 	t.Helper()
 	rep, err := r.exchange(db, cmd)
 	must(t, err)
-	n, _ := rep.Lookup("code").AsInt64OK()
-	return int(n)
+	code, _ := answerCode(rep)
+	return code
 }

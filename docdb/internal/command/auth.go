@@ -7,10 +7,12 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/crypto/pbkdf2"
@@ -49,6 +51,55 @@ type authState struct {
 	// users is whether there are users: 0 unknown, 1 none, 2 some. mu is held while it is found out and while users change.
 	users atomic.Int32
 	mu    sync.Mutex
+	// misses are the failed logins of the last minute by the address that they came from; guarded by missMu.
+	misses map[string]*misses
+	missMu sync.Mutex
+}
+
+// misses counts failed logins.
+type misses struct {
+	n    int
+	last time.Time
+}
+
+// Whoever fails to log in waits for the answer, the longer the more often it fails; the same for unknown users and wrong passwords.
+const (
+	missDelay    = 100 * time.Millisecond
+	missDelayMax = 5 * time.Second
+	missMemory   = time.Minute
+	missAddrs    = 10_000
+)
+
+// miss notes a failed login from an address and gives the time to wait.
+func (a *authState) miss(addr string, now time.Time) time.Duration {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		addr = host
+	}
+	a.missMu.Lock()
+	defer a.missMu.Unlock()
+	if a.misses == nil || len(a.misses) >= missAddrs {
+		a.misses = map[string]*misses{}
+	}
+	m := a.misses[addr]
+	if m == nil || now.Sub(m.last) > missMemory {
+		m = &misses{}
+		a.misses[addr] = m
+	}
+	m.n++
+	m.last = now
+	return min(missDelay<<min(m.n-1, 10), missDelayMax)
+}
+
+// failLogin is the answer to a login that failed, after a while.
+func (c *call) failLogin() error {
+	t := time.NewTimer(c.e.auth.miss(c.c.remote, c.e.opts.Now()))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ctx.Done():
+	case <-c.e.ctx.Done():
+	}
+	return failedLogin()
 }
 
 // storedUser is how a user is stored. The password itself is not.
@@ -269,11 +320,11 @@ func saslContinue(c *call) error {
 	}
 	without, proof, ok := strings.Cut(string(msg), ",p=")
 	if !ok || without != "c=biws,r="+conv.nonce || conv.user == nil {
-		return failedLogin()
+		return c.failLogin()
 	}
 	p, err := base64.StdEncoding.DecodeString(proof)
 	if err != nil || len(p) != sha256.Size {
-		return failedLogin()
+		return c.failLogin()
 	}
 	auth := conv.auth + "," + without
 	sig := mac(conv.user.StoredKey, auth)
@@ -282,7 +333,7 @@ func saslContinue(c *call) error {
 	}
 	key := sha256.Sum256(p)
 	if subtle.ConstantTimeCompare(key[:], conv.user.StoredKey) != 1 {
-		return failedLogin()
+		return c.failLogin()
 	}
 	reply := "v=" + base64.StdEncoding.EncodeToString(mac(conv.user.ServerKey, auth))
 	if conv.skip {

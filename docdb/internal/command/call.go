@@ -74,6 +74,15 @@ type call struct {
 	end bool
 }
 
+// Trusted reports whether the connection may do more than log in.
+func (cl *client) Trusted() bool {
+	if cl.local || cl.login.name != "" {
+		return true
+	}
+	any, err := cl.e.HasUsers()
+	return err == nil && !any
+}
+
 // Close implements wire.Client.
 func (cl *client) Close() {
 	cl.e.clients.Delete(cl)
@@ -206,7 +215,7 @@ func (c *call) run() (err error) {
 	if c.startTxn && !c.inTxn {
 		return mongoerr.New(mongoerr.InvalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified")
 	}
-	if cmd.NoSession {
+	if cmd.NoSession || cmd.Open && !c.c.Trusted() {
 		return c.translate(cmd.Run(c))
 	}
 	if err := c.enterSession(); err != nil {

@@ -206,8 +206,8 @@ func (x *explained) sections() error {
 		stats = sc.Stats
 	}
 	ms := time.Since(start).Milliseconds()
-	c.value("executionStats", bson.D{{Key: "executionSuccess", Value: true}, {Key: "nReturned", Value: n}, {Key: "executionTimeMillis", Value: ms},
-		{Key: "totalKeysExamined", Value: stats.Keys}, {Key: "totalDocsExamined", Value: stats.Docs}, {Key: "executionStages", Value: x.stages(p, &stats, n)}, {Key: "allPlansExecution", Value: bson.A{}}})
+	c.value("executionStats", bson.D{{Key: "executionSuccess", Value: true}, {Key: "nReturned", Value: number(n)}, {Key: "executionTimeMillis", Value: number(ms)},
+		{Key: "totalKeysExamined", Value: number(stats.Keys)}, {Key: "totalDocsExamined", Value: number(stats.Docs)}, {Key: "executionStages", Value: x.stages(p, &stats, n)}, {Key: "allPlansExecution", Value: bson.A{}}})
 	return nil
 }
 
@@ -256,7 +256,7 @@ func (x *explained) stages(p *plan.Plan, stats *plan.Stats, n int64) bson.D {
 	out := describePlan(p, x.q.filter, x.counting, stats)
 	wrap := func(d bson.D) {
 		if stats != nil {
-			d = append(d, bson.E{Key: "nReturned", Value: n})
+			d = append(d, bson.E{Key: "nReturned", Value: number(n)})
 		}
 		out = append(d, bson.E{Key: "inputStage", Value: out})
 	}
@@ -321,7 +321,7 @@ func describePlan(p *plan.Plan, filter bson.Raw, counting bool, stats *plan.Stat
 
 func withStats(d bson.D, stats *plan.Stats) bson.D {
 	if stats != nil {
-		d = append(d, bson.E{Key: "docsExamined", Value: stats.Docs})
+		d = append(d, bson.E{Key: "docsExamined", Value: number(stats.Docs)})
 	}
 	return d
 }
@@ -349,7 +349,7 @@ func scanOnly(p *plan.Plan, stats *plan.Stats) bson.D {
 		{Key: "isUnique", Value: p.Index.Unique}, {Key: "isSparse", Value: p.Index.Sparse}, {Key: "isPartial", Value: p.Index.Partial != nil}, {Key: "indexVersion", Value: int32(2)},
 		{Key: "direction", Value: direction}, {Key: "indexBounds", Value: bounds}}
 	if stats != nil {
-		d = append(d, bson.E{Key: "keysExamined", Value: stats.Keys})
+		d = append(d, bson.E{Key: "keysExamined", Value: number(stats.Keys)})
 	}
 	return d
 }
@@ -362,4 +362,12 @@ func (x *explained) tail() {
 	i, out := bsoncore.AppendDocumentElementStart(c.out, "serverParameters")
 	out = bsoncore.AppendInt32Element(out, "internalQueryMaxBlockingSortMemoryUsageBytes", int32(c.e.opts.SortBytes))
 	c.out, _ = bsoncore.AppendDocumentEnd(out, i)
+}
+
+// number is an int32 where it fits, as MongoDB writes counts: shells show other integers as Long('1').
+func number(n int64) any {
+	if n == int64(int32(n)) {
+		return int32(n)
+	}
+	return n
 }

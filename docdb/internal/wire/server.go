@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -24,6 +25,15 @@ type Client interface {
 const (
 	firstBuffer = 2 << 10
 	keepBuffer  = 256 << 10
+)
+
+// guest is a Client that says whether it may be trusted with room and time: one that still has to log in may not.
+type guest interface{ Trusted() bool }
+
+// Bounds on connections that still have to log in: the size of a message, and the time for each.
+const (
+	guestMessage = 64 << 10
+	guestTime    = time.Minute
 )
 
 // replyIDs are ids of answers; nobody looks at them.
@@ -49,6 +59,13 @@ type Server struct {
 	NewClient func(remote, local net.Addr) Client
 	// MaxConnections bounds the number of open connections; default 10,000. One more is closed at once.
 	MaxConnections int
+	// MaxBuffered bounds the bytes of large messages (beyond 256 KiB) that are being received or answered on all connections
+	// together; default 512 MiB. A connection that would pass it is closed.
+	MaxBuffered int64
+	// MessageTime is how long a message may take to arrive once it has begun; default 2 minutes.
+	MessageTime time.Duration
+
+	buffered atomic.Int64
 
 	mu     sync.Mutex
 	conns  map[net.Conn]context.CancelFunc
@@ -118,12 +135,20 @@ func (s *Server) run(ctx context.Context, c net.Conn) {
 		t.SetNoDelay(true)
 		t.SetKeepAlivePeriod(time.Minute)
 	}
-	rd := &reader{conn: c, buf: make([]byte, 0, firstBuffer)}
+	rd := &reader{conn: c, buf: make([]byte, 0, firstBuffer), time: s.MessageTime, total: &s.buffered, most: s.MaxBuffered}
+	if rd.time == 0 {
+		rd.time = 2 * time.Minute
+	}
+	if rd.most == 0 {
+		rd.most = 512 << 20
+	}
+	defer rd.giveBack()
+	g, _ := client.(guest)
 	var out []byte
 	var r Request
 	for ctx.Err() == nil {
-		msg, err := rd.message()
-		if err != nil {
+		msg, err := rd.message(ctx, g != nil && !g.Trusted())
+		if err != nil || ctx.Err() != nil {
 			return
 		}
 		opCtx, done := rd.watch(ctx)
@@ -151,11 +176,54 @@ type reader struct {
 	conn net.Conn
 	buf  []byte // what has been read
 	used int    // the length of the message that was given out
+
+	time  time.Duration // for a message to arrive
+	total *atomic.Int64 // what all readers hold beyond keepBuffer
+	most  int64
+	held  int64 // this one's part of total
 }
 
-// message gives the next message, valid until consume.
-func (r *reader) message() ([]byte, error) {
+// errCrowded: the connections together hold too much.
+var errCrowded = errors.New("the messages being received are too large together")
+
+// take counts a buffer of n bytes.
+func (r *reader) take(n int) error {
+	if n <= keepBuffer {
+		return nil
+	}
+	more := int64(n) - r.held
+	if r.total.Add(more) > r.most {
+		r.total.Add(-more)
+		return errCrowded
+	}
+	r.held = int64(n)
+	return nil
+}
+
+func (r *reader) giveBack() {
+	if r.held != 0 {
+		r.total.Add(-r.held)
+		r.held = 0
+	}
+}
+
+// message gives the next message, valid until consume. A stranger's message has to be small and to come soon.
+func (r *reader) message(ctx context.Context, stranger bool) ([]byte, error) {
+	began := false
+	within := func(d time.Duration) {
+		began = true
+		r.conn.SetReadDeadline(time.Now().Add(d))
+		if ctx.Err() != nil {
+			r.conn.SetReadDeadline(time.Unix(1, 0)) // the server closes
+		}
+	}
+	if stranger {
+		within(guestTime)
+	}
 	for len(r.buf) < 4 {
+		if len(r.buf) > 0 && !began {
+			within(r.time)
+		}
 		if err := r.fill(headerSize); err != nil {
 			return nil, err
 		}
@@ -163,6 +231,15 @@ func (r *reader) message() ([]byte, error) {
 	n, err := messageLength(r.buf)
 	if err != nil {
 		return nil, err
+	}
+	if stranger && n > guestMessage {
+		return nil, malformed("%d bytes before a login", n)
+	}
+	if len(r.buf) < n && !began {
+		within(r.time)
+	}
+	if began {
+		defer r.conn.SetReadDeadline(time.Time{})
 	}
 	for len(r.buf) < n {
 		if err := r.fill(n); err != nil {
@@ -179,6 +256,9 @@ func (r *reader) fill(n int) error {
 		size := 2 * cap(r.buf)
 		if size > n {
 			size = max(n, len(r.buf)+512)
+		}
+		if err := r.take(size); err != nil {
+			return err
 		}
 		b := make([]byte, len(r.buf), size)
 		copy(b, r.buf)
@@ -200,6 +280,7 @@ func (r *reader) consume() {
 	r.buf, r.used = r.buf[:rest], 0
 	if rest == 0 && cap(r.buf) > keepBuffer {
 		r.buf = make([]byte, 0, firstBuffer)
+		r.giveBack()
 	}
 }
 
