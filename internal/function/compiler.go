@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -165,6 +167,9 @@ func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage
 	if b.err != nil {
 		return nil, b.err
 	}
+	if !slices.Contains(b.names, name) && !b.holds(name) {
+		return &wire.BundledMessage{Error: "it is not installed"}, nil
+	}
 	key := b.key(name)
 	if m := b.cache.get(key); m != nil {
 		b.done[name] = m
@@ -190,6 +195,20 @@ func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage
 		b.cache.put(key, m)
 	}
 	return m, nil
+}
+
+// holds reports whether a name that the app's code does not hold literally is a
+// file within an installed package: hosts may ask for nothing else.
+func (b *bundler) holds(name string) bool {
+	if b.folder == "" || path.Clean(name) != name || !filepath.IsLocal(filepath.FromSlash(name)) || name == host.PackageOf(name) {
+		return false
+	}
+	for _, end := range []string{"", ".js", ".json"} {
+		if i, err := os.Stat(filepath.Join(b.folder, "node_modules", filepath.FromSlash(name)+end)); err == nil && i.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
 }
 
 // key names what a bundle depends on: the installation, the package, and the

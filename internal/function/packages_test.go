@@ -66,6 +66,7 @@ func TestPackages(t *testing.T) {
 		w.Header().Set("X-Test", "yes")
 		fmt.Fprintf(w, `{"method":%q,"got":%s}`, r.Method, b)
 	})
+	servicesOfPackages(server.Config.Handler.(*http.ServeMux))
 	cases, functions := readCases(t, "testdata/packages/cases.txt")
 	functions["absent"] = `exports = () => require('not-there');`
 	r := mustStart(t, Config{Record: func(e Execution) {
@@ -103,6 +104,40 @@ func TestPackages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// servicesOfPackages answers as the services do to which packages are clients.
+func servicesOfPackages(mux *http.ServeMux) {
+	reply := func(w http.ResponseWriter, status int, text string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, text)
+	}
+	mux.HandleFunc("POST /2010-04-01/Accounts/{sid}/Messages.json", func(w http.ResponseWriter, r *http.Request) {
+		_, token, _ := r.BasicAuth()
+		_ = r.ParseForm()
+		if r.Form.Get("To") == "nobody" {
+			reply(w, 400, `{"code":21211,"message":"The 'To' number is not a valid phone number.","status":400}`)
+			return
+		}
+		reply(w, 201, fmt.Sprintf(`{"sid":"SM1","account_sid":%q,"status":"queued","body":%q,"to":%q,"error_message":%q}`, r.PathValue("sid"), r.Form.Get("Body"), r.Form.Get("To"), token))
+	})
+	mux.HandleFunc("POST /v3/mail/send", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Header.Get("Authorization") != "Bearer SG.x" || strings.Contains(string(body), `"subject":"bad"`) {
+			reply(w, 400, `{"errors":[{"message":"bad subject"}]}`)
+			return
+		}
+		reply(w, 202, "")
+	})
+	mux.HandleFunc("POST /identitytoolkit.googleapis.com/", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(body), "nobody") {
+			reply(w, 200, `{}`)
+			return
+		}
+		reply(w, 200, `{"users":[{"localId":"u1","email":"a@example.com","createdAt":"1700000000000","lastLoginAt":"1700000000000"}]}`)
+	})
 }
 
 // smtpServer is as much of a mail server as a client notices: STARTTLS, login,

@@ -17,6 +17,7 @@ type deployment struct {
 	functions map[string]*function
 	services  map[string]string // name to type
 	packages  map[string]*packageProgram
+	parts     sync.Map // files of packages that they ask for by computed names, as packages
 }
 
 // packageProgram is an npm package, compiled when it is first required.

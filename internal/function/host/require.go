@@ -1,6 +1,7 @@
 package host
 
 import (
+	"path"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -109,6 +110,29 @@ func (r *realm) requirePackage(name string) goja.Value {
 	if p == nil {
 		return nil
 	}
+	return r.runPackage(p, name)
+}
+
+// packageRequire is require() within a package: what esbuild could not follow,
+// as moment's require('./locale/' + name), is a file of the package.
+func (r *realm) packageRequire(name string) goja.Value {
+	return r.function("require", func(c goja.FunctionCall) goja.Value {
+		asked := c.Argument(0).String()
+		if part := packageOf(name) + "/" + strings.TrimPrefix(asked, "./"); strings.HasPrefix(asked, "./") && path.Clean(part) == part {
+			known, ok := r.dep.parts.Load(part)
+			if !ok {
+				known = &packageProgram{}
+			}
+			if v := r.runPackage(known.(*packageProgram), part); v != nil {
+				r.dep.parts.Store(part, known)
+				return v
+			}
+		}
+		return r.requireModule(asked)
+	})
+}
+
+func (r *realm) runPackage(p *packageProgram, name string) goja.Value {
 	key := "node_modules/" + name
 	if m := r.loaded[key]; m != nil {
 		return m.Get("exports")
@@ -129,7 +153,7 @@ func (r *realm) requirePackage(name string) goja.Value {
 	module := r.vm.NewObject()
 	_ = module.Set("exports", r.vm.NewObject())
 	r.loaded[key] = module
-	if _, err := fn(r.vm.GlobalObject(), module, module.Get("exports"), r.requireFunction(), r.vm.ToValue("/"+key+".js"), r.vm.ToValue("/node_modules")); err != nil {
+	if _, err := fn(r.vm.GlobalObject(), module, module.Get("exports"), r.packageRequire(name), r.vm.ToValue("/"+key+".js"), r.vm.ToValue("/node_modules")); err != nil {
 		delete(r.loaded, key)
 		panic(err)
 	}
@@ -147,7 +171,9 @@ func (r *realm) packageCode(p *packageProgram, name string) *goja.Program {
 	}
 	v, failure := r.call.askNow(wire.OperationMessage{Kind: "package", Action: name})
 	if failure != nil {
-		r.call.log("error", "package '"+name+"': "+failure.Message)
+		if r.dep.packages[name] != nil {
+			r.call.log("error", "package '"+name+"': "+failure.Message)
+		}
 		return nil
 	}
 	text, _ := v.StringValueOK()

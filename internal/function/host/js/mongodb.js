@@ -229,7 +229,7 @@ class Collection {
   }
   count(query, options) { return this.#do('count', withOptions({ query: filterOf(query, 'count') }, options)); }
   countDocuments(query, options) { return this.#do('countDocuments', withOptions({ query: filterOf(query, 'countDocuments') }, options)); }
-  estimatedDocumentCount(options) { return this.#do('estimatedDocumentCount', withOptions({}, options)); }
+  estimatedDocumentCount(options) { return this.#do('count', withOptions({ query: {} }, options)); }
   distinct(field, query, options) { return this.#do('distinct', withOptions({ key: String(field), query: filterOf(query, 'distinct') }, options)); }
   bulkWrite(operations, options) {
     if (!Array.isArray(operations)) throw new TypeError('bulkWrite: the operations must be an array');
@@ -238,7 +238,12 @@ class Collection {
   initializeOrderedBulkOp() { return new Bulk(this, true); }
   initializeUnorderedBulkOp() { return new Bulk(this, false); }
   createIndex(keys, options) { return this.#do('createIndex', { keys: keys, options: options }); }
-  createIndexes(specs) { return this.#do('createIndexes', { indexes: specs }); }
+  async createIndexes(specs) {
+    if (!Array.isArray(specs)) throw new TypeError('createIndexes: the indexes must be an array');
+    var names = [];
+    for (var s of specs) { var options = Object.assign({}, s); delete options.key; names.push(await this.createIndex(s.key, options)); }
+    return names;
+  }
   dropIndex(name) { return this.#do('dropIndex', { name: name }); }
   getIndexes() { return this.#do('getIndexes', {}); }
   indexes() { return this.#do('getIndexes', {}); }
