@@ -1,9 +1,11 @@
 package auth_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"regent/internal/app"
 	"regent/internal/auth"
@@ -389,6 +392,30 @@ func TestIdentitiesAreFoundByIndex(t *testing.T) {
 		}
 		if text := plan.Lookup("queryPlanner", "winningPlan").String(); !strings.Contains(text, `"app_1_logins_1"`) {
 			t.Errorf("%v: %s", logins, text)
+		}
+	}
+}
+
+// Custom data above 16 KB is handed out and warned about (app-services.md §3.1).
+func TestLargeCustomData(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, everything(), func(c *auth.Config) {
+		c.App.CustomUserData = app.CustomUserData{Enabled: true, DataSource: "mongodb-atlas", Database: "cud" + c.App.ID, Collection: "users", UserIDField: "owner"}
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	w.fns["authenticate"] = func([]bson.RawValue) (any, error) { return "one", nil }
+	tok := w.login("custom-function", `{}`)
+	for _, size := range []int{15_000, 17_000} {
+		coll := shared.client.Database("cud" + w.app.ID).Collection("users")
+		if _, err := coll.UpdateOne(t.Context(), bson.D{{Key: "owner", Value: tok.UserID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "text", Value: strings.Repeat("x", size)}}}}, options.UpdateOne().SetUpsert(true)); err != nil {
+			t.Fatal(err)
+		}
+		se := w.session(w.login("custom-function", `{}`))
+		if got := len(se.User.CustomData.Lookup("text").StringValue()); got != size {
+			t.Errorf("%d characters of %d", got, size)
+		}
+		if warned := strings.Contains(log.String(), "custom user data is large"); warned != (size > 16<<10) {
+			t.Errorf("%d characters, warned: %v", size, warned)
 		}
 	}
 }
