@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,6 +170,7 @@ func Check(dir, secrets string) ([]app.Problem, error) {
 	for i := range problems {
 		problems[i] = a.Locate(problems[i])
 	}
+	slices.SortStableFunc(problems, app.Problem.Compare)
 	return problems, nil
 }
 

@@ -1,6 +1,9 @@
 package app
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Severity grades a Problem.
 type Severity string
@@ -41,6 +44,11 @@ func (p Problem) String() string {
 		s += " (allowed: " + p.Allowed + ")"
 	}
 	return s
+}
+
+// Compare orders problems by where they are.
+func (p Problem) Compare(q Problem) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 }
 
 // Warn returns a warning at a place that the loader recorded.

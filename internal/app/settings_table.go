@@ -17,6 +17,9 @@ const (
 	kb = setting.Bytes(1) << 10
 	mb = setting.Bytes(1) << 20
 
+	// hostMessage is what fits into one message to a function host.
+	hostMessage = 60 * mb
+
 	day = 24 * time.Hour
 )
 
@@ -231,9 +234,9 @@ func functionSettings() []setting.Setting[Settings] {
 			func(s *Settings) any { return &s.FunctionConsoleLines }),
 		size("function_console_line_size", "Longest logged line; the rest is cut.", 512, 16, mb,
 			func(s *Settings) any { return &s.FunctionConsoleLineSize }),
-		size("function_argument_size", "Arguments of one call.", 18*mb, kb, 256*mb,
+		size("function_argument_size", "Arguments of one call.", 18*mb, kb, hostMessage,
 			func(s *Settings) any { return &s.FunctionArgumentSize }),
-		size("function_result_size", "Result of one call.", 18*mb, kb, 256*mb,
+		size("function_result_size", "Result of one call.", 18*mb, kb, hostMessage,
 			func(s *Settings) any { return &s.FunctionResultSize }),
 		size("function_module_archive_size", "An uploaded `node_modules` archive, unpacked.", 512*mb, mb, 4096*mb,
 			func(s *Settings) any { return &s.FunctionModuleArchiveSize }),
@@ -247,9 +250,9 @@ func httpSettings() []setting.Setting[Settings] {
 			Help:  "How long one request of `context.http`, `fetch` or axios may take.",
 			Field: func(s *Settings) any { return &s.HTTPTimeout }, Min: int64(100 * time.Millisecond), Max: int64(time.Hour)},
 		{Name: "http_request_size", Section: section, Default: 18 * mb,
-			Help: "Body of a request.", Field: func(s *Settings) any { return &s.HTTPRequestSize }, Min: int64(kb), Max: int64(256 * mb)},
+			Help: "Body of a request.", Field: func(s *Settings) any { return &s.HTTPRequestSize }, Min: int64(kb), Max: int64(hostMessage)},
 		{Name: "http_response_size", Section: section, Default: 32 * mb,
-			Help: "Body of a reply.", Field: func(s *Settings) any { return &s.HTTPResponseSize }, Min: int64(kb), Max: int64(256 * mb)},
+			Help: "Body of a reply.", Field: func(s *Settings) any { return &s.HTTPResponseSize }, Min: int64(kb), Max: int64(hostMessage)},
 		{Name: "http_max_redirects", Section: section, Default: 10,
 			Help: "Redirects that are followed.", Field: func(s *Settings) any { return &s.HTTPMaxRedirects }, Min: 0, Max: 100},
 		{Name: "http_allow_private", Section: section, Default: false,

@@ -289,7 +289,7 @@ func TestCheck(t *testing.T) {
 		{Name: "deep", Code: []byte("exports = " + strings.Repeat("[", 1_000_000))},
 		{Name: "unary", Code: []byte("exports = () => " + strings.Repeat("!", 3_000_000) + "1")},
 		{Name: "noentry", Code: []byte("var x = 1;")},
-		{Name: "refs", Code: []byte("// context.functions.execute('comment')\nexports = () => { context.functions.execute('nowhere'); context.services.get('nosvc'); context.values.get('noval'); require('left-pad/x'); require('./y'); require('crypto'); };")},
+		{Name: "refs", Code: []byte("// context.functions.execute('comment')\nexports = () => { context.functions.execute('nowhere'); context.functions.execute('Good'); context.services.get('nosvc'); context.values.get('noval'); require('left-pad/x'); require('./y'); require('crypto'); };")},
 		{Name: "good", Code: []byte("exports = () => context.functions.execute('refs', context.services.get('mongodb-atlas'));")},
 	}}
 	var got []string
@@ -302,13 +302,13 @@ func TestCheck(t *testing.T) {
 		"functions/deep.js:1: warning: function 'deep' cannot be called",
 		"functions/unary.js: warning: function 'unary' cannot be called",
 		"functions/noentry.js: warning: function 'noentry' cannot be called: the file assigns nothing to exports",
-		"no function 'nowhere'", "no service 'nosvc'", "no value 'noval'", "npm install left-pad", "functions share code through context.functions.execute",
+		"no function 'nowhere'", "no function 'Good'; did you mean 'good'?", "no service 'nosvc'", "no value 'noval'", "npm install left-pad", "functions share code through context.functions.execute",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %s", want)
 		}
 	}
-	if len(got) != 9 {
+	if len(got) != 10 {
 		t.Errorf("%d problems:\n%s", len(got), text)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"regent/internal/app"
 	"regent/internal/function/host"
@@ -50,7 +51,7 @@ func judge(a *app.App, compiled map[string]*wire.CompiledMessage) []app.Problem 
 		}
 		for _, r := range c.Refs {
 			if text := dangling(a, r); text != "" {
-				warn(r.Line, r.Col, "%s, named by function '%s'", text, f.Name)
+				warn(r.Line, r.Col, "%s", text)
 			}
 		}
 	}
@@ -62,15 +63,16 @@ func dangling(a *app.App, r wire.Ref) string {
 	switch r.Kind {
 	case "function":
 		if a.Function(r.Name) == nil {
-			return "no function '" + r.Name + "'"
+			return "no function '" + r.Name + "'" + similar(r.Name, names(a.Functions, func(f *app.Function) string { return f.Name }))
 		}
 	case "value":
 		if a.Value(r.Name) == nil {
-			return "no value '" + r.Name + "': context.values.get gives undefined"
+			return "no value '" + r.Name + "': context.values.get gives undefined" + similar(r.Name, names(a.Values, func(v *app.Value) string { return v.Name }))
 		}
 	case "service":
 		if !hasService(a, r.Name) {
-			return "no service '" + r.Name + "': context.services.get gives undefined"
+			all := append(names(a.DataSources, func(d *app.DataSource) string { return d.Name }), names(a.Services, func(s *app.Service) string { return s.Name })...)
+			return "no service '" + r.Name + "': context.services.get gives undefined" + similar(r.Name, all)
 		}
 	case "package":
 		if host.IsBuiltin(r.Name) || r.Name == "" || r.Name[0] == '.' || r.Name[0] == '/' {
@@ -109,4 +111,45 @@ func installed(a *app.App, name string) bool {
 	}
 	_, err := os.Stat(filepath.Join(a.Dependencies.Dir, filepath.FromSlash(name)))
 	return err == nil
+}
+
+func names[T any](all []T, name func(T) string) (out []string) {
+	for _, x := range all {
+		out = append(out, name(x))
+	}
+	return out
+}
+
+// similar asks whether a name was meant that is written almost the same.
+func similar(name string, known []string) string {
+	for _, k := range known {
+		if len(k)-len(name) > 2 || len(name)-len(k) > 2 {
+			continue
+		}
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= 1 || d == 2 && len(name) > 5 {
+			return "; did you mean '" + k + "'?"
+		}
+	}
+	return ""
+}
+
+// distance is the number of characters to insert, remove or replace that makes
+// one text of the other.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := last
+			if a[i] != b[j] {
+				cost++
+			}
+			last, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

@@ -268,5 +268,5 @@ func (h *hostProcess) kill(v *verdict) {
 // generous, because killing the host hurts whoever else runs there, and a busy
 // machine makes it late without any fault of its own.
 func graceOf(limit time.Duration) time.Duration {
-	return min(max(limit/2, 200*time.Millisecond), 5*time.Second)
+	return min(max(limit/2, time.Second), 5*time.Second)
 }
