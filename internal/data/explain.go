@@ -87,6 +87,9 @@ func (s *Service) Explain(ctx context.Context, c caller.Caller, q ExplainRequest
 		}
 		return x, nil
 	}
+	if d := s.cfg.App.DataSource(q.Service); d != nil {
+		q.Service = d.Name
+	}
 	n := s.cfg.Rules.Lookup(q.Service, q.Database, q.Collection)
 	if n == nil {
 		x.Reason = "no rule exists for the namespace"

@@ -211,7 +211,9 @@ func (s *Service) request(ctx context.Context, c caller.Caller, service, name st
 
 func (r *request) open(a *action) error {
 	s := r.s
-	if s.cfg.App.DataSource(r.service) == nil && !(r.service == "mongodb-atlas" && len(s.cfg.App.DataSources) == 0) {
+	if d := s.cfg.App.DataSource(r.service); d != nil {
+		r.service = d.Name // mongodb-atlas stands for a lone one of another name
+	} else if r.service != "mongodb-atlas" || len(s.cfg.App.DataSources) > 0 {
 		return fault.New(fault.ServiceNotFound, "service not found: '%s'", r.service)
 	}
 	if r.args.schemaName != "" && r.args.collection == "" {

@@ -48,6 +48,8 @@ func engines() []string {
 type world struct {
 	testing.TB
 	dir, id, db string
+	service     string // data source; "" is mongodb-atlas
+	email       bool   // users log in by e-mail
 
 	url    string
 	client *mongo.Client
@@ -166,7 +168,15 @@ func (w *world) user(name string) *user {
 		Access  string `json:"access_token"`
 		Refresh string `json:"refresh_token"`
 	}
-	text, status := w.send("POST", "/app/"+w.id+"/auth/providers/anon-user/login", "", `{"options": {"device": {}}}`)
+	provider, fields := "anon-user", ""
+	if w.email {
+		provider = "local-userpass"
+		if text, status := w.send("POST", "/app/"+w.id+"/auth/providers/local-userpass/register", "", `{"email": "`+name+`@example.com", "password": "secret-`+name+`"}`); status != 201 {
+			w.Fatalf("register: %d %s", status, text)
+		}
+		fields = `"username": "` + name + `@example.com", "password": "secret-` + name + `", `
+	}
+	text, status := w.send("POST", "/app/"+w.id+"/auth/providers/"+provider+"/login", "", `{`+fields+`"options": {"device": {}}}`)
 	if err := json.Unmarshal([]byte(text), &tokens); err != nil || status != 200 {
 		w.Fatalf("login: %d %s", status, text)
 	}
@@ -183,7 +193,7 @@ func (w *world) setData(name, text string) {
 	w.Helper()
 	u := w.user(name)
 	d := w.parse(fmt.Sprintf(`{"id": %q, %s}`, u.id, inner(text)))
-	if _, err := w.client.Database(w.db+"_users").Collection("data").ReplaceOne(w.Context(), bson.D{{Key: "id", Value: u.id}}, d, options.Replace().SetUpsert(true)); err != nil {
+	if _, err := w.customData().ReplaceOne(w.Context(), bson.D{{Key: "id", Value: u.id}}, d, options.Replace().SetUpsert(true)); err != nil {
 		w.Fatal(err)
 	}
 	text, status := w.send("POST", "/auth/session", u.refresh, "")
@@ -195,6 +205,17 @@ func (w *world) setData(name, text string) {
 	}
 	u.access = fresh.Access
 }
+
+// customData is the collection of custom user data; whole apps name their own.
+func (w *world) customData() *mongo.Collection {
+	if c := wholeApps[w.id]; c != "" {
+		return w.collection(c)
+	}
+	return w.client.Database(w.db + "_users").Collection("data")
+}
+
+// wholeApps are the custom data collections of testdata/apps.
+var wholeApps = map[string]string{"forum-abcde": "members", "stitch-abcde": "people"}
 
 func (w *world) parse(text string) bson.Raw {
 	w.Helper()
@@ -278,7 +299,11 @@ func (w *world) invocation(action, collection, argument string) string {
 	if strings.TrimSpace(fields) != "" {
 		fields = ", " + fields
 	}
-	return fmt.Sprintf(`{"name": %q, "service": "mongodb-atlas", "arguments": [{"database": %q, "collection": %q%s}]}`, action, db, collection, fields)
+	service := w.service
+	if service == "" {
+		service = "mongodb-atlas"
+	}
+	return fmt.Sprintf(`{"name": %q, "service": %q, "arguments": [{"database": %q, "collection": %q%s}]}`, action, service, db, collection, fields)
 }
 
 func (w *world) Do(as, action, collection, argument string) (result, refused string) {

@@ -84,9 +84,18 @@ func Read(file string) ([]Section, error) {
 	if err != nil {
 		return nil, err
 	}
+	sections, err := Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s:%w", file, err)
+	}
+	return sections, nil
+}
+
+// Parse reads the text of sections.
+func Parse(text string) ([]Section, error) {
 	var out []Section
 	joined := ""
-	for i, l := range strings.Split(string(text), "\n") {
+	for i, l := range strings.Split(text, "\n") {
 		if rest, ok := strings.CutSuffix(l, "\\"); ok {
 			joined += rest + " "
 			continue
@@ -98,7 +107,7 @@ func Read(file string) ([]Section, error) {
 		case strings.HasPrefix(l, "== "):
 			out = append(out, Section{Name: strings.TrimPrefix(l, "== ")})
 		case len(out) == 0:
-			return nil, fmt.Errorf("%s:%d: a line before the first section", file, i+1)
+			return nil, fmt.Errorf("%d: a line before the first section", i+1)
 		default:
 			head, rest, _ := strings.Cut(trimmed, " ")
 			s := &out[len(out)-1]
