@@ -440,3 +440,29 @@ func FuzzCall(f *testing.F) {
 		}
 	})
 }
+
+// FuzzWatch: no baas_request, whatever its encoding, makes a server error or a
+// stream without an end.
+func FuzzWatch(f *testing.F) {
+	for _, body := range []string{`{"name":"watch","arguments":[{"database":"d","collection":"c","ids":[1],"filter":{"a":1}}],"service":"s"}`, `{"name":"watch"}`, `[]`, "\xff"} {
+		f.Add([]byte(body), true, "id-1")
+		f.Add([]byte(base64.StdEncoding.EncodeToString([]byte(body))), false, "")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, encode bool, last string) {
+		value := string(body)
+		if encode {
+			value = base64.StdEncoding.EncodeToString(body)
+		}
+		w := newWorld()
+		w.events = []string{"EOF"}
+		res := send(t, client.New(client.Config{Apps: w}), "GET", call+"?baas_at="+goodToken+"&baas_request="+url.QueryEscape(value), "", "Last-Event-ID", strings.Map(func(r rune) rune {
+			if r < ' ' || r > '~' {
+				return -1
+			}
+			return r
+		}, last))
+		if res.Code >= 500 {
+			t.Errorf("%q: %d %s", value, res.Code, res.Body)
+		}
+	})
+}
