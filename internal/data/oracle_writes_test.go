@@ -192,10 +192,12 @@ func (m model) pipelineUpdate() write {
 	return write{"updateMany", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, permitted, counts(len(touched), modified), docs}
 }
 
-// arrayFilters changes the elements of tags that are "x".
+// arrayFilters changes the elements of tags that are "x", in one document: of
+// many, an error of the database leaves those before it changed where one command
+// changes them all (table of choices).
 func (m model) arrayFilters() write {
 	sel, v := m.selection(), oracle.Scalar(m.T)
-	docs, touched, modified, permitted := m.change(sel, true, func(d bson.D) (bson.D, bool) {
+	docs, touched, modified, permitted := m.change(sel, false, func(d bson.D) (bson.D, bool) {
 		for _, e := range d {
 			list, ok := e.Value.(bson.A)
 			if e.Key != "tags" || !ok {
@@ -213,7 +215,7 @@ func (m model) arrayFilters() write {
 		return d, false // the database demands an array
 	})
 	update := bson.D{{Key: "$set", Value: bson.D{{Key: "tags.$[e]", Value: v}}}}
-	return write{"updateMany", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}, {Key: "arrayFilters", Value: bson.A{bson.D{{Key: "e", Value: "x"}}}}}, permitted, counts(len(touched), modified), docs}
+	return write{"updateOne", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}, {Key: "arrayFilters", Value: bson.A{bson.D{{Key: "e", Value: "x"}}}}}, permitted, counts(len(touched), modified), docs}
 }
 
 func has(list bson.A, v any) bool {
