@@ -8,7 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"regent/docdb/internal/accum"
 	"regent/docdb/internal/command"
+	"regent/docdb/internal/expr"
+	"regent/docdb/internal/jsonschema"
+	"regent/docdb/internal/match"
 	"regent/docdb/internal/stage"
 	"regent/docdb/internal/update"
 )
@@ -24,7 +28,8 @@ func TestDocumentedTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(old)
-	for name, table := range map[string]string{"commands": commandTable(), "stages": stageTable(), "updates": updateTable()} {
+	for name, table := range map[string]string{"commands": commandTable(), "stages": stageTable(), "updates": updateTable(), "queries": queryTable(),
+		"expressions": expressionTable(), "accumulators": accumulatorTable(), "windows": windowTable(), "schema": schemaTable()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end -->\n"
 		i := strings.Index(text, begin)
 		if i < 0 {
@@ -84,4 +89,55 @@ func updateTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", o.Name, o.Help)
 	}
 	return b.String()
+}
+
+// table writes rows of a name and what it does.
+func table(head string, rows [][2]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | what it does |\n|---|---|\n", head)
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", r[0], r[1])
+	}
+	return b.String()
+}
+
+func queryTable() string {
+	var rows [][2]string
+	for _, o := range match.OperatorTable() {
+		rows = append(rows, [2]string{o.Name, o.Help})
+	}
+	return table("operator", rows)
+}
+
+func expressionTable() string {
+	var b strings.Builder
+	b.WriteString("| expression | family | what it does |\n|---|---|---|\n")
+	for _, o := range expr.Operators() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", o.Name, o.Family, o.Help)
+	}
+	return b.String()
+}
+
+func accumulatorTable() string {
+	var rows [][2]string
+	for _, o := range accum.Operators() {
+		rows = append(rows, [2]string{o.Name, o.Help})
+	}
+	return table("accumulator", rows)
+}
+
+func windowTable() string {
+	var rows [][2]string
+	for _, o := range stage.WindowOperators() {
+		rows = append(rows, [2]string{o.Name, o.Help})
+	}
+	return table("window function", rows)
+}
+
+func schemaTable() string {
+	var rows [][2]string
+	for _, k := range jsonschema.KeywordTable() {
+		rows = append(rows, [2]string{k.Name, k.Help})
+	}
+	return table("keyword", rows)
 }

@@ -25,6 +25,11 @@ func aggregate(c *call) error {
 	} else if n, ok := value.Float64(c.target); !ok || n != 1 {
 		return mongoerr.New(mongoerr.FailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
 	}
+	for _, n := range []string{"fromMongos", "needsMerge"} {
+		if c.on(n, false) {
+			return mongoerr.New(mongoerr.InvalidOptions, "'%s' is for routers of sharded clusters", n)
+		}
+	}
 	explain := c.on("explain", false)
 	batch := int64(defaultBatch)
 	if d := c.doc("cursor"); d != nil {

@@ -202,19 +202,33 @@ func (s *changeStream) options(spec bson.RawValue) (start string, err error) {
 			t, i := v.Timestamp()
 			ts := uint64(t)<<32 | uint64(i)
 			s.pos = position{ts: max(ts, 2) - 1, seq: lastSeq}
-		case "allChangesForCluster":
-			s.cluster = value.Truthy(v)
-		case "showExpandedEvents":
-			s.expanded = value.Truthy(v)
-		case "showMigrationEvents", "allowToRunOnConfigDB", "allowToRunOnSystemNS", "showSystemEvents":
-			if value.Truthy(v) {
-				return "", mongoerr.New(mongoerr.NotImplemented, "docdb does not implement $changeStream's '%s'", k)
+		case "allChangesForCluster", "showExpandedEvents", "showMigrationEvents", "allowToRunOnConfigDB", "allowToRunOnSystemNS", "showSystemEvents":
+			if !flag.accepts(v) {
+				return "", wrongType("$changeStream."+k, v, flag)
+			}
+			if err := s.flag(k, value.Truthy(v)); err != nil {
+				return "", err
 			}
 		default:
 			return "", mongoerr.New(40415, "BSON field '$changeStream.%s' is an unknown field.", k)
 		}
 	}
 	return start, nil
+}
+
+// flag takes one of the stage's booleans.
+func (s *changeStream) flag(name string, on bool) error {
+	switch name {
+	case "allChangesForCluster":
+		s.cluster = on
+	case "showExpandedEvents":
+		s.expanded = on
+	default:
+		if on {
+			return mongoerr.New(mongoerr.NotImplemented, "docdb does not implement $changeStream's '%s'", name)
+		}
+	}
+	return nil
 }
 
 // resume checks that the history since pos is complete, and finds the invalidate that may follow the entry at pos.

@@ -57,7 +57,7 @@ func function(op string, f func(float64) float64) func(*Env, []bson.RawValue) (b
 func lift(env *Env, n number, f func(float64) float64) (bson.RawValue, error) {
 	r := f(n.double())
 	if n.t == bson.TypeDecimal128 {
-		return env.Decimal(value.ToDecimal(value.Double(r))), nil
+		return env.Decimal(resultDecimal(r)), nil
 	}
 	return env.Double(r), nil
 }

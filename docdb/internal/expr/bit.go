@@ -41,7 +41,10 @@ func bitNot(env *Env, a []bson.RawValue) (bson.RawValue, error) {
 		return Null, nil
 	}
 	n, ok := numberOf(a[0])
-	if !ok || !n.isInt() {
+	if !ok {
+		return Null, mongoerr.New(28765, "$bitNot only supports numeric types, not %s", typeName(a[0]))
+	}
+	if !n.isInt() {
 		return Null, mongoerr.New(mongoerr.TypeMismatch, "$bitNot only supports int and long, not: %s.", typeName(a[0]))
 	}
 	n.i = ^n.i

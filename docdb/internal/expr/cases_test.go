@@ -22,6 +22,9 @@ func TestCases(t *testing.T) {
 		t.Fatalf("no cases: %v", err)
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "tables.txt" {
+			continue // TestTables
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -32,6 +32,9 @@ func (s *choice) Eval(env *Env) (bson.RawValue, error) {
 		}
 	}
 	if s.otherwise == nil {
+		if len(s.conds) > 0 {
+			return Null, mongoerr.New(40066, "$switch could not find a matching branch for an input, and no default was specified.")
+		}
 		return Null, mongoerr.New(40069, "One cannot execute a switch statement where all the cases evaluate to false without a default.")
 	}
 	return s.otherwise.Eval(env)

@@ -356,6 +356,9 @@ func toBinary(env *Env, v bson.RawValue, to target) (bson.RawValue, error) {
 	default:
 		return Null, unconvertible(v, to.t)
 	}
+	if to.subtype == bson.TypeBinaryUUID && len(b) != 16 {
+		return Null, unconvertible(v, to.t)
+	}
 	return env.binary(to.subtype, b)
 }
 

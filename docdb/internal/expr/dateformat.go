@@ -153,17 +153,14 @@ func appendDate(b []byte, format string, t time.Time) ([]byte, error) {
 			b = append(b, t.Month().String()[:3]...)
 		case 'B':
 			b = append(b, t.Month().String()...)
-		case 'z', 'Z':
-			sign := byte('+')
-			if offset < 0 {
-				sign, offset = '-', -offset
+		case 'z':
+			sign, off := byte('+'), offset
+			if off < 0 {
+				sign, off = '-', -off
 			}
-			b = append(b, sign)
-			if format[i] == 'z' {
-				b = pad(b, offset/3600*100+offset%3600/60, 4)
-			} else {
-				b = pad(b, offset/60, 3)
-			}
+			b = pad(append(b, sign), off/3600*100+off%3600/60, 4)
+		case 'Z':
+			b = strconv.AppendInt(b, int64(offset/60), 10)
 		}
 	}
 	return b, nil

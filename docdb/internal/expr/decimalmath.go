@@ -131,7 +131,7 @@ func decimalPow(x, y value.Decimal) value.Decimal {
 	case x.IsNaN() || y.IsNaN():
 		return value.DecimalNaN()
 	case x.IsInf() || y.IsInf() || x.IsZero():
-		return value.ToDecimal(value.Double(math.Pow(x.Float64(), y.Float64())))
+		return resultDecimal(math.Pow(x.Float64(), y.Float64()))
 	}
 	n, whole := y.Int64()
 	if whole && n > -10000 && n < 10000 {

@@ -85,6 +85,14 @@ func (n number) decimal() value.Decimal {
 	return value.DecimalFromInt(n.i)
 }
 
+// resultDecimal is the result of a function on decimals that was computed as a double; a whole one is exact.
+func resultDecimal(f float64) value.Decimal {
+	if f == math.Trunc(f) && math.Abs(f) < 1e15 {
+		return value.DecimalFromInt(int64(f))
+	}
+	return value.ToDecimal(value.Double(f))
+}
+
 // exactDecimal is a double with all of its digits.
 func exactDecimal(f float64) value.Decimal {
 	switch {

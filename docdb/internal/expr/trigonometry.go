@@ -16,7 +16,7 @@ func trigonometryOperators() []operator {
 		{name: "$cos", min: 1, max: 1, eval: trigonometric("$cos", math.Cos, -inf, inf, true), help: "cosine"},
 		{name: "$tan", min: 1, max: 1, eval: trigonometric("$tan", math.Tan, -inf, inf, true), help: "tangent"},
 		{name: "$asin", min: 1, max: 1, eval: trigonometric("$asin", math.Asin, -1, 1, false), help: "inverse sine"},
-		{name: "$acos", min: 1, max: 1, eval: trigonometric("$acos", math.Acos, -1, 1, false), help: "inverse cosine"},
+		{name: "$acos", min: 1, max: 1, eval: trigonometric("$acos", acos, -1, 1, false), help: "inverse cosine"},
 		{name: "$atan", min: 1, max: 1, eval: function("$atan", math.Atan), help: "inverse tangent"},
 		{name: "$atan2", min: 2, max: 2, eval: atan2, help: "inverse tangent of y / x"},
 		{name: "$sinh", min: 1, max: 1, eval: function("$sinh", math.Sinh), help: "hyperbolic sine"},
@@ -76,7 +76,7 @@ func atan2(env *Env, a []bson.RawValue) (bson.RawValue, error) {
 	}
 	r := math.Atan2(y.double(), x.double())
 	if wider(x.t, y.t) == bson.TypeDecimal128 {
-		return env.Decimal(value.ToDecimal(value.Double(r))), nil
+		return env.Decimal(resultDecimal(r)), nil
 	}
 	return env.Double(r), nil
 }
@@ -100,3 +100,6 @@ func angle(op string, toRadians bool) func(*Env, []bson.RawValue) (bson.RawValue
 		return env.Double(n.double() * (180 / math.Pi)), nil
 	}
 }
+
+// acos is exact to the last place where math.Acos subtracts two rounded angles.
+func acos(x float64) float64 { return 2 * math.Atan2(math.Sqrt(1-x), math.Sqrt(1+x)) }

@@ -99,6 +99,7 @@ const (
 	AmbiguousIndexKeyPattern                 Code = 181
 	InvalidUUID                              Code = 207
 	NoQueryExecutionPlans                    Code = 291
+	SearchNotEnabled                         Code = 31082
 	KeyNotFound                              Code = 211
 	CloseChangeStream                        Code = 222
 	TransactionTooOld                        Code = 225
@@ -256,6 +257,7 @@ var names = map[Code]string{
 	AmbiguousIndexKeyPattern:                 "AmbiguousIndexKeyPattern",
 	InvalidUUID:                              "InvalidUUID",
 	NoQueryExecutionPlans:                    "NoQueryExecutionPlans",
+	SearchNotEnabled:                         "SearchNotEnabled",
 	KeyNotFound:                              "KeyNotFound",
 	CloseChangeStream:                        "CloseChangeStream",
 	TransactionTooOld:                        "TransactionTooOld",

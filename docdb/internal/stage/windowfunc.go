@@ -2,9 +2,12 @@ package stage
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/accum"
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
@@ -255,4 +258,23 @@ func (g *gapFill) values(p *part) ([]bson.RawValue, error) {
 		last = i
 	}
 	return in, nil
+}
+
+// WindowOperators lists what $setWindowFields computes: the accumulators and its own functions.
+func WindowOperators() []Operator {
+	out := []Operator{
+		{"$covariancePop", "covariance of two numbers as a population"}, {"$covarianceSamp", "covariance of two numbers as a sample"},
+		{"$denseRank", "place in the order, equal ones sharing one, without gaps"}, {"$derivative", "rate of change over the window"}, {"$documentNumber", "place in the order"},
+		{"$expMovingAvg", "exponential moving average, by N or alpha"}, {"$integral", "area under the values of the window"}, {"$linearFill", "nulls filled on the line between neighbours"},
+		{"$locf", "nulls filled with the value before"}, {"$rank", "place in the order, equal ones sharing one"}, {"$shift", "value of another document of the partition"},
+	}
+	for _, o := range accum.Operators() {
+		switch o.Name {
+		case "$accumulator", "$mergeObjects":
+		default:
+			out = append(out, Operator{o.Name, o.Help})
+		}
+	}
+	slices.SortFunc(out, func(a, b Operator) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }

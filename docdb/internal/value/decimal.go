@@ -189,19 +189,18 @@ func shiftHalfEven(c *big.Int, n int) *big.Int {
 	return q
 }
 
-// ToDecimal converts a number as MongoDB's $toDecimal does: a double is rounded to 15 significant digits, so that 0.1 becomes 0.1 and
-// not its binary neighbour; whole doubles below 10^15 and integers are exact. A value that is no number gives NaN.
+// ToDecimal converts a number as MongoDB's $toDecimal does: a double has 15 significant digits, so that 0.1 becomes 0.100000000000000 and
+// not its binary neighbour; integers are exact. A value that is no number gives NaN.
 func ToDecimal(v bson.RawValue) Decimal {
 	if v.Type == bson.TypeDouble {
 		f := doubleOf(v)
 		if f != f || math.IsInf(f, 0) {
 			return toDecimalExact(v)
 		}
-		s := strconv.FormatFloat(f, 'e', 14, 64)
-		d, _ := ParseDecimal(s)
-		if f == math.Trunc(f) && math.Abs(f) < 1e15 {
-			return Decimal{neg: math.Signbit(f), coef: big.NewInt(int64(math.Abs(f)))}
+		if f == 0 {
+			return Decimal{neg: math.Signbit(f), coef: new(big.Int)}
 		}
+		d, _ := ParseDecimal(strconv.FormatFloat(f, 'e', 14, 64))
 		return d
 	}
 	return toDecimalExact(v)
