@@ -44,19 +44,32 @@ func (c *call) withOne(ctx context.Context, coll *store.Collection, q *query, sy
 // tryOne is one attempt. again says that a candidate was changed by others before its turn and no other was found.
 func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, sync bool, f func(u *store.Unit, t target) error) (found, again bool, err error) {
 	if id := q.pointID(coll.Def()); id.Type != 0 {
-		u, err := c.begin(coll)
-		if err != nil {
-			return false, false, err
-		}
-		defer u.Rollback()
-		rid, err := u.Find(id)
+		rid, err := c.foresee(coll, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return false, false, nil
 		}
 		if err != nil {
 			return false, false, err
 		}
-		found, err = c.act(u, q, rid, nil, sync, f)
+		u, err := c.begin(coll)
+		if err != nil {
+			return false, false, err
+		}
+		defer u.Rollback()
+		if rid != 0 {
+			// Records are not used twice and an _id does not change: a document that matches here is the one.
+			if found, err = c.act(u, q, rid, nil, sync, f); found || err != nil {
+				return found, false, err
+			}
+		}
+		now, err := u.Find(id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && now == rid {
+			return false, false, nil
+		}
+		if err != nil {
+			return false, false, err
+		}
+		found, err = c.act(u, q, now, nil, sync, f)
 		return found, false, err
 	}
 	src, _, err := c.open(ctx, coll, q, openOptions{limit: -1})
@@ -98,6 +111,28 @@ func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, syn
 		}
 		missed = true
 	}
+}
+
+// foresee finds the record that has the _id and reads it into the cache, before the collection's lock is taken: what has to come
+// from the disk must not hold up other writers. It answers 0 in a transaction, which reads its own state.
+func (c *call) foresee(coll *store.Collection, id bson.RawValue) (store.RecordID, error) {
+	if c.txn != nil {
+		return 0, nil
+	}
+	view := c.e.st.Present()
+	rid, err := store.FindID(view, coll.Def(), id)
+	if err != nil {
+		return 0, err
+	}
+	var kb [16]byte
+	_, done, err := view.Get(coll.RecordKey(kb[:0], rid))
+	if errors.Is(err, store.ErrNotFound) {
+		return rid, nil // removed in between; the look inside the lock decides
+	}
+	if err != nil {
+		return 0, err
+	}
+	return rid, done.Close()
 }
 
 // act reads a candidate again, now that nobody else can change it, and runs f if it still matches.
