@@ -68,26 +68,22 @@ func sharedPackages(m wire.BundleMessage) api.Plugin {
 		for _, n := range m.Packages {
 			named[n] = n != m.Name
 		}
-		// Files of a package may ask for its main file, as moment's locales do.
-		mains := sync.OnceValue(func() map[string]string { // path of the main file to name
-			out := map[string]string{}
-			for n, other := range named {
-				if r := b.Resolve(n, api.ResolveOptions{ResolveDir: m.Dir, Kind: api.ResolveJSRequireCall, PluginData: "seen"}); other && len(r.Errors) == 0 {
-					out[r.Path] = n
+		// A file of a package may ask for its main file, as moment's locales do.
+		if whole := host.PackageOf(m.Name); whole != m.Name && named[whole] {
+			main := sync.OnceValue(func() string {
+				return b.Resolve(whole, api.ResolveOptions{ResolveDir: m.Dir, Kind: api.ResolveJSRequireCall, PluginData: "seen"}).Path
+			})
+			b.OnResolve(api.OnResolveOptions{Filter: `^\.`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+				if a.PluginData == "seen" {
+					return api.OnResolveResult{}, nil
 				}
-			}
-			return out
-		})
-		b.OnResolve(api.OnResolveOptions{Filter: `^\.`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
-			if a.PluginData == "seen" || len(mains()) == 0 {
+				r := b.Resolve(a.Path, api.ResolveOptions{ResolveDir: a.ResolveDir, Kind: a.Kind, PluginData: "seen", Importer: a.Importer})
+				if len(r.Errors) == 0 && r.Path == main() {
+					return api.OnResolveResult{Path: whole, External: true}, nil
+				}
 				return api.OnResolveResult{}, nil
-			}
-			r := b.Resolve(a.Path, api.ResolveOptions{ResolveDir: a.ResolveDir, Kind: a.Kind, PluginData: "seen", Importer: a.Importer})
-			if n := mains()[r.Path]; len(r.Errors) == 0 && n != "" {
-				return api.OnResolveResult{Path: n, External: true}, nil
-			}
-			return api.OnResolveResult{}, nil
-		})
+			})
+		}
 		b.OnResolve(api.OnResolveOptions{Filter: `^[^./]`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
 			if a.PluginData == "seen" || a.Importer == "" || filepath.Base(a.Importer) == entryFile {
 				return api.OnResolveResult{}, nil
