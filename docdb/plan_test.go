@@ -200,3 +200,19 @@ func TestIndexesDoNotChangeResults(t *testing.T) {
 		coll.Drop(c)
 	})
 }
+
+// TestPrefixOnDescendingIndex looks for strings by how they begin, with one that has nothing behind the beginning.
+func TestPrefixOnDescendingIndex(t *testing.T) {
+	db, _ := open(t)
+	conn := rawDial(t, db)
+	conn.run(t, "app", bson.D{{Key: "insert", Value: "c"}, {Key: "documents", Value: bson.A{bson.D{{Key: "a", Value: "a"}}, bson.D{{Key: "a", Value: "ab"}}, bson.D{{Key: "a", Value: "b"}}, bson.D{{Key: "a", Value: "A"}}}}})
+	for _, key := range []bson.D{{{Key: "a", Value: -1}}, {{Key: "a", Value: -1}, {Key: "b", Value: 1}}, {{Key: "a", Value: 1}, {Key: "b", Value: -1}}} {
+		conn.run(t, "app", bson.D{{Key: "createIndexes", Value: "c"}, {Key: "indexes", Value: bson.A{bson.D{{Key: "key", Value: key}, {Key: "name", Value: "i"}}}}})
+		for _, q := range []any{bson.Regex{Pattern: "^a"}, bson.Regex{Pattern: "^ab?"}} {
+			if n := conn.run(t, "app", bson.D{{Key: "count", Value: "c"}, {Key: "query", Value: bson.D{{Key: "a", Value: q}}}}).Lookup("n").AsInt64(); n != 2 {
+				t.Errorf("index %v: %v finds %d documents, want 2", key, q, n)
+			}
+		}
+		conn.run(t, "app", bson.D{{Key: "dropIndexes", Value: "c"}, {Key: "index", Value: "i"}})
+	}
+}

@@ -36,10 +36,17 @@ func (e endpoint) descending(dst []byte) []byte {
 	n := len(dst)
 	dst = append(dst, e.b...)
 	keys.Invert(dst[n:])
-	if !e.after {
-		dst = append(dst, 0xFF)
+	if e.after {
+		return dst
 	}
-	return dst
+	// Behind everything that begins with the inverted bytes: a string that ends here goes on with an inverted zero, which is 0xFF.
+	for i := len(dst) - 1; i >= n; i-- {
+		if dst[i] != 0xFF {
+			dst[i]++
+			return dst[:i+1]
+		}
+	}
+	return append(dst, 0xFF)
 }
 
 func (e endpoint) compare(o endpoint) int {
