@@ -353,16 +353,18 @@ func (srv *Server) reload(ctx context.Context, s *served) {
 	srv.replaced.Go(func() {
 		// Requests under way finish on the old version.
 		select {
-		case <-time.After(replacedGrace):
+		case <-time.After(replacedGrace(old.app)):
 		case <-srv.stopped:
 		}
 		old.close(context.WithoutCancel(ctx))
 	})
 }
 
-// replacedGrace is how long a replaced instance serves what it had begun; it is
-// a little longer than the longest function may run.
-const replacedGrace = 310 * time.Second
+// replacedGrace is how long a replaced instance serves what it had begun: a
+// little longer than its longest function may run.
+func replacedGrace(a *app.App) time.Duration {
+	return max(a.Settings.FunctionTimeout, 5*time.Minute) + 10*time.Second
+}
 
 // Call lets accounts and rules call the app's functions.
 func (in *instance) Call(ctx context.Context, c caller.Caller, name string, args []bson.RawValue) (bson.RawValue, error) {

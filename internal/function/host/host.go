@@ -33,6 +33,8 @@ type Host struct {
 	mu          sync.Mutex
 	deployments map[int64]*deployment
 	calls       map[uint64]*call
+
+	woken chan struct{} // has a value after a call has begun; for watchMemory
 }
 
 // Run serves the connection until it ends.
@@ -51,6 +53,7 @@ func Run(conn *wire.Conn) error {
 		raw:         goja.NewSymbol("bson"),
 		deployments: map[int64]*deployment{},
 		calls:       map[uint64]*call{},
+		woken:       make(chan struct{}, 1),
 	}
 	if err := bson.Unmarshal(first.Body, &h.limits); err != nil {
 		return err
@@ -127,6 +130,10 @@ func (h *Host) begin(f wire.Frame) {
 	if c.dep == nil {
 		h.finish(c, wire.ResultMessage{Failure: &wire.Failure{Name: "InternalError", Message: "the app's functions are not deployed to this host"}})
 		return
+	}
+	select {
+	case h.woken <- struct{}{}:
+	default:
 	}
 	go func() {
 		r := c.run()

@@ -35,7 +35,7 @@ func boundRegexps(d time.Duration) {
 // each alone on a host, that have not sent anything yet.
 // The operating system's limit for the process stands behind this one.
 func (h *Host) watchMemory(stop <-chan struct{}) {
-	w := &memoryWatch{host: h, sample: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}}
+	w := &memoryWatch{host: h, sample: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}, busy: h.now()}
 	tick := time.NewTicker(memoryTick)
 	defer tick.Stop()
 	for {
@@ -44,6 +44,17 @@ func (h *Host) watchMemory(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			w.look()
+		}
+		if w.busy.IsZero() {
+			// A host that has cleaned up costs nothing until its next call.
+			tick.Stop()
+			select {
+			case <-stop:
+				return
+			case <-h.woken:
+			}
+			w.busy = h.now()
+			tick.Reset(memoryTick)
 		}
 	}
 }
@@ -75,7 +86,7 @@ func (w *memoryWatch) look() {
 	switch {
 	case running > 0:
 		w.busy = w.host.now()
-	case !w.busy.IsZero() && w.host.now().Sub(w.busy) > idleAfter:
+	case w.host.now().Sub(w.busy) > idleAfter:
 		// What nobody uses goes back to the system. Programs of deployments come
 		// and go: they are no call's memory.
 		w.busy = time.Time{}
