@@ -143,18 +143,8 @@ type aggregator interface {
 // pipeline runs stages in the database and gives the results as an array.
 func (r *request) pipeline(ctx context.Context, on aggregator, stages []bson.Raw) (bson.RawValue, error) {
 	opts := options.Aggregate()
-	if len(r.args.collation) > 5 {
-		c, err := collationOf(r.args.collation)
-		if err != nil {
-			return bson.RawValue{}, err
-		}
-		opts.SetCollation(c)
-	}
-	if r.args.hint.Type != 0 {
-		opts.SetHint(r.args.hint)
-	}
-	if len(r.args.let) > 5 {
-		opts.SetLet(r.args.let)
+	if err := tune(r, opts); err != nil {
+		return bson.RawValue{}, err
 	}
 	cursor, err := on.Aggregate(ctx, stages, opts)
 	if err != nil {

@@ -126,35 +126,28 @@ func (r *request) changeDirect(ctx context.Context, c change) (changed, error) {
 		res *mongo.UpdateResult
 		err error
 	)
-	collation, err := r.collation()
-	if err != nil {
-		return changed{}, err
-	}
 	switch {
 	case c.kind == replacement:
 		opts := options.Replace().SetUpsert(c.upsert)
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err = tune(r, opts); err == nil {
+			res, err = r.coll.ReplaceOne(ctx, filter, bson.Raw(c.update.Value), opts)
 		}
-		res, err = r.coll.ReplaceOne(ctx, filter, bson.Raw(c.update.Value), opts)
 	case c.multi:
 		opts := options.UpdateMany().SetUpsert(c.upsert)
 		if c.arrayFilters != nil {
 			opts.SetArrayFilters(c.arrayFilters)
 		}
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err = tune(r, opts); err == nil {
+			res, err = r.coll.UpdateMany(ctx, filter, c.document(), opts)
 		}
-		res, err = r.coll.UpdateMany(ctx, filter, c.document(), opts)
 	default:
 		opts := options.UpdateOne().SetUpsert(c.upsert)
 		if c.arrayFilters != nil {
 			opts.SetArrayFilters(c.arrayFilters)
 		}
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err = tune(r, opts); err == nil {
+			res, err = r.coll.UpdateOne(ctx, filter, c.document(), opts)
 		}
-		res, err = r.coll.UpdateOne(ctx, filter, c.document(), opts)
 	}
 	if err != nil {
 		return changed{}, err
@@ -178,11 +171,32 @@ func (c change) document() any {
 	return stages
 }
 
-func (r *request) collation() (*options.Collation, error) {
-	if len(r.args.collation) <= 5 {
-		return nil, nil
+// tunable is what the driver's operations take alike; most take a let, too.
+type tunable[T any] interface {
+	SetCollation(*options.Collation) T
+	SetHint(any) T
+}
+
+// tune passes on the options that only functions of the system may give.
+func tune[T tunable[T]](r *request, opts T) error {
+	if len(r.args.collation) > 5 {
+		c, err := collationOf(r.args.collation)
+		if err != nil {
+			return err
+		}
+		opts.SetCollation(c)
 	}
-	return collationOf(r.args.collation)
+	if r.args.hint.Type != 0 {
+		opts.SetHint(r.args.hint)
+	}
+	if len(r.args.let) > 5 {
+		with, ok := any(opts).(interface{ SetLet(any) T })
+		if !ok {
+			return invalid("this operation takes no let")
+		}
+		with.SetLet(r.args.let)
+	}
+	return nil
 }
 
 // findAndChange changes one document and gives it, nil when none matched.
@@ -191,18 +205,14 @@ func (r *request) findAndChange(ctx context.Context, c change, filter, sort bson
 	if after {
 		which = options.After
 	}
-	collation, err := r.collation()
-	if err != nil {
-		return nil, err
-	}
 	var res *mongo.SingleResult
 	if c.kind == replacement {
 		opts := options.FindOneAndReplace().SetReturnDocument(which).SetUpsert(upsert)
 		if len(sort) > 5 {
 			opts.SetSort(sort)
 		}
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err := tune(r, opts); err != nil {
+			return nil, err
 		}
 		res = r.coll.FindOneAndReplace(ctx, filter, bson.Raw(c.update.Value), opts)
 	} else {
@@ -213,8 +223,8 @@ func (r *request) findAndChange(ctx context.Context, c change, filter, sort bson
 		if c.arrayFilters != nil {
 			opts.SetArrayFilters(c.arrayFilters)
 		}
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err := tune(r, opts); err != nil {
+			return nil, err
 		}
 		res = r.coll.FindOneAndUpdate(ctx, filter, c.document(), opts)
 	}
@@ -239,12 +249,8 @@ func (r *request) targets(ctx context.Context, query, sort bson.Raw, multi bool)
 	if !multi && (r.access == nil || r.query.Exact) {
 		opts.SetLimit(1)
 	}
-	collation, err := r.collation()
-	if err != nil {
+	if err := tune(r, opts); err != nil {
 		return nil, err
-	}
-	if collation != nil {
-		opts.SetCollation(collation)
 	}
 	cursor, err := r.coll.Find(ctx, r.selected(query), opts)
 	if err != nil {

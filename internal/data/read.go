@@ -82,15 +82,8 @@ func (r *request) each(limit int64, yield func(bson.Raw) error) error {
 	if inDatabase && len(r.args.projection) > 5 {
 		opts.SetProjection(r.args.projection)
 	}
-	if len(r.args.collation) > 5 {
-		c, err := collationOf(r.args.collation)
-		if err != nil {
-			return err
-		}
-		opts.SetCollation(c)
-	}
-	if r.args.hint.Type != 0 {
-		opts.SetHint(r.args.hint)
+	if err := tune(r, opts); err != nil {
+		return err
 	}
 	cursor, err := r.coll.Find(ctx, filter, opts)
 	if err != nil {
@@ -138,15 +131,8 @@ func (r *request) first(ctx context.Context, filter bson.Raw, inDatabase bool, p
 	if inDatabase && len(r.args.projection) > 5 {
 		opts.SetProjection(r.args.projection)
 	}
-	if len(r.args.collation) > 5 {
-		c, err := collationOf(r.args.collation)
-		if err != nil {
-			return err
-		}
-		opts.SetCollation(c)
-	}
-	if r.args.hint.Type != 0 {
-		opts.SetHint(r.args.hint)
+	if err := tune(r, opts); err != nil {
+		return err
 	}
 	d, err := r.coll.FindOne(ctx, filter, opts).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
@@ -260,15 +246,8 @@ func (r *request) count() (bson.RawValue, error) {
 		if r.args.skip > 0 {
 			opts.SetSkip(r.args.skip)
 		}
-		if len(r.args.collation) > 5 {
-			c, err := collationOf(r.args.collation)
-			if err != nil {
-				return bson.RawValue{}, err
-			}
-			opts.SetCollation(c)
-		}
-		if r.args.hint.Type != 0 {
-			opts.SetHint(r.args.hint)
+		if err := tune(r, opts); err != nil {
+			return bson.RawValue{}, err
 		}
 		n, err := r.coll.CountDocuments(ctx, r.judged(r.args.query), opts)
 		return int64Value(n), err

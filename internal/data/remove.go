@@ -10,23 +10,20 @@ import (
 
 // removeDirect lets the database find and delete in one command.
 func (r *request) removeDirect(ctx context.Context, query bson.Raw, multi bool) (int64, error) {
-	collation, err := r.collation()
-	if err != nil {
-		return 0, err
-	}
-	var res *mongo.DeleteResult
+	var (
+		res *mongo.DeleteResult
+		err error
+	)
 	if multi {
 		opts := options.DeleteMany()
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err = tune(r, opts); err == nil {
+			res, err = r.coll.DeleteMany(ctx, r.judged(query), opts)
 		}
-		res, err = r.coll.DeleteMany(ctx, r.judged(query), opts)
 	} else {
 		opts := options.DeleteOne()
-		if collation != nil {
-			opts.SetCollation(collation)
+		if err = tune(r, opts); err == nil {
+			res, err = r.coll.DeleteOne(ctx, r.judged(query), opts)
 		}
-		res, err = r.coll.DeleteOne(ctx, r.judged(query), opts)
 	}
 	if err != nil {
 		return 0, err
