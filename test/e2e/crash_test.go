@@ -175,7 +175,7 @@ func TestRefusals(t *testing.T) {
 		{"DataIsAFile", []string{"serve", "--listen", "127.0.0.1:0", "--data", file, todo}, "data folder"},
 		{"NoSuchApp", []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), filepath.Join(t.TempDir(), "nope")}, "no such"},
 		{"BrokenApp", []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), broken}, "realm_config.json:1"},
-		{"NoApp", []string{"serve"}, "requires at least 1 arg"},
+		{"NoApp", []string{"serve"}, "it needs more than its name"},
 		{"UnknownFlag", []string{"serve", "--nope", todo}, "unknown flag: --nope"},
 		{"BadLogLevel", []string{"serve", "--log-level", "loud", todo}, "allowed are debug, info, warn and error"},
 		{"MongoDBWithoutMasterKey", []string{"serve", "--mongodb", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "--data", t.TempDir(), todo}, "--master-key"},
