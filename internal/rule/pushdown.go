@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -234,8 +236,12 @@ func or(parts ...pushed) pushed {
 	return r.with("$or", queries)
 }
 
-// with gives r the junction of queries as its query.
+// with gives r the junction of queries as its query. Roles often ask the same of
+// a document twice, in apply_when and in a filter, for reading and for writing.
 func (r pushed) with(op string, queries [][]byte) pushed {
+	if n := len(queries); n > 1 && n <= maxCompared {
+		queries = distinct(queries)
+	}
 	switch len(queries) {
 	case 0:
 		return r
@@ -245,6 +251,20 @@ func (r pushed) with(op string, queries [][]byte) pushed {
 	}
 	r.kind, r.query = pushQuery, junctionQuery(op, queries)
 	return r
+}
+
+// maxCompared bounds the queries that are compared with each other.
+const maxCompared = 32
+
+// distinct leaves out queries that stand there already, byte by byte.
+func distinct(queries [][]byte) [][]byte {
+	kept := queries[:0]
+	for _, q := range queries {
+		if !slices.ContainsFunc(kept, func(k []byte) bool { return bytes.Equal(k, q) }) {
+			kept = append(kept, q)
+		}
+	}
+	return kept
 }
 
 func junctionQuery(op string, queries [][]byte) []byte {
