@@ -66,6 +66,10 @@ func run(duration time.Duration, only, binary string) error {
 	if err := writeApp(appDir); err != nil {
 		return err
 	}
+	// A binary that was just built comes from the disk at its first start.
+	if err := exec.Command(binary, "--version").Run(); err != nil {
+		return err
+	}
 	regent, err := start(binary, appDir, filepath.Join(dir, "data"))
 	if err != nil {
 		return err
