@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,11 +73,28 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// metrics reads what the server counts.
+func metrics(t *testing.T, s *server.Server) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(s.Log(), "msg=metrics address=")
+	address, _, _ := strings.Cut(rest, "\n")
+	res, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestPush(t *testing.T) {
 	ctx := context.Background()
 	fcm := pushtest.NewFCM()
 	defer fcm.Close()
-	options := server.Options{Dirs: []string{appDir(t, fcm)}, Env: []string{"REGENT_SECRET_gcmKey=" + fcm.ServiceAccount()}}
+	options := server.Options{Dirs: []string{appDir(t, fcm)}, Env: []string{"REGENT_SECRET_gcmKey=" + fcm.ServiceAccount()}, Args: []string{"--metrics", "127.0.0.1:0"}}
 	s := server.Start(t, options)
 	app, err := realm.NewApp("pushed-abcde", realm.WithBaseURL(s.URL))
 	if err != nil {
@@ -127,6 +146,11 @@ func TestPush(t *testing.T) {
 	if out := command(t, s, "push", "failures"); !strings.Contains(out, "SENDER_ID_MISMATCH") {
 		t.Error(out)
 	}
+	until(t, "the metrics", func() bool {
+		text := metrics(t, s)
+		return strings.Contains(text, `regent_push_attempts_total{app="pushed-abcde",kind="fcm",result="sent",service="gcm"} 3`) &&
+			strings.Contains(text, `regent_push_attempts_total{app="pushed-abcde",kind="fcm",result="failed",service="gcm"} 1`)
+	})
 	until(t, "the log", func() bool {
 		return strings.Contains(command(t, s, "logs", "--type", "PUSH", "--errors"), "SENDER_ID_MISMATCH")
 	})
