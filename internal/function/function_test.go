@@ -238,7 +238,10 @@ func caseFiles(t *testing.T, patterns ...string) (files []string) {
 func TestNodeAgrees(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("node is not installed")
+		if os.Getenv("CI") != "" {
+			t.Fatal("missing: Node.js is needed (https://nodejs.org)")
+		}
+		t.Skip("skipped: Node.js is needed (https://nodejs.org)")
 	}
 	files := caseFiles(t, "testdata/node/*.txt")
 	cmd := exec.Command(node, append([]string{"--no-warnings", "testdata/node/agree.mjs"}, files...)...)
