@@ -51,19 +51,22 @@ type throttle struct {
 	domain bson.ObjectID
 	now    func() time.Time
 
-	mu       sync.Mutex
-	inFlight map[string]*flight
+	mu      sync.Mutex
+	flights map[string]*flight // by key
 }
 
-// flight are attempts that are being checked in this process: they count as
-// failures until they are known to be none, or many at once would all pass.
+// flight are the attempts on one key in this process. Those that are being made
+// count as failures until they are known to be none, or many at once would all
+// pass.
 type flight struct {
-	n       int
+	users   int           // attempts that hold on to this flight, waiting ones included
+	n       int           // attempts being made
+	counted int           // attempts that ended and were counted: counts read before that are out of date
 	changed chan struct{} // closed when one ends
 }
 
 func newThrottle(coll *mongo.Collection, domain bson.ObjectID, now func() time.Time) *throttle {
-	return &throttle{coll: coll, domain: domain, now: now, inFlight: map[string]*flight{}}
+	return &throttle{coll: coll, domain: domain, now: now, flights: map[string]*flight{}}
 }
 
 func (t *throttle) key(what count, whom string) string {
@@ -129,47 +132,125 @@ func (t *throttle) add(ctx context.Context, window time.Duration, keys ...string
 	return nil
 }
 
-// errReadAgain says that an attempt ended while reserve waited: the counts that
-// it was given are out of date.
-var errReadAgain = errors.New("read the counts again")
+// errOverLimit says that the counted attempts alone reach a limit.
+var errOverLimit = errors.New("too many attempts")
 
-// reserve lets an attempt on key be checked, given the failures counted so far.
-// It reports false when these alone reach the limit. When only attempts in
-// flight stand in the way it waits for one to end and returns errReadAgain.
-func (t *throttle) reserve(ctx context.Context, key string, failures float64, limit int) (bool, error) {
-	if failures >= float64(limit) {
-		return false, nil
-	}
-	t.mu.Lock()
-	f := t.inFlight[key]
-	if f == nil {
-		f = &flight{changed: make(chan struct{})}
-		t.inFlight[key] = f
-	}
-	if float64(f.n)+failures < float64(limit) {
-		f.n++
-		t.mu.Unlock()
-		return true, nil
-	}
-	changed := f.changed
-	t.mu.Unlock()
-	select {
-	case <-changed:
-		return false, errReadAgain
-	case <-ctx.Done():
-		return false, ctx.Err()
+// admit lets an attempt be made when, for each of the limits, the counts over
+// the last window and the attempts being made in this process stay below it. It
+// waits while only attempts being made stand in the way. Keys beyond the limits
+// are counted only. The caller ends the attempt and says whether it counts.
+func (t *throttle) admit(ctx context.Context, window time.Duration, keys []string, limits []int) (counts []float64, end func(counts bool) error, err error) {
+	flights := t.enter(keys[:len(limits)])
+	defer func() {
+		if err != nil {
+			t.leave(keys, flights)
+		}
+	}()
+	for {
+		seen := t.counted(flights)
+		if counts, err = t.read(ctx, window, keys...); err != nil {
+			return nil, nil, err
+		}
+		for i, limit := range limits {
+			if counts[i] >= float64(limit) {
+				return nil, nil, errOverLimit
+			}
+		}
+		for outdated := false; !outdated; {
+			var changed <-chan struct{}
+			if changed, outdated = t.take(flights, counts, limits, seen); outdated {
+				continue
+			}
+			if changed == nil {
+				return counts, func(counts bool) error {
+					var err error
+					if counts {
+						err = t.add(context.WithoutCancel(ctx), window, keys...)
+					}
+					t.release(flights, counts)
+					t.leave(keys, flights)
+					return err
+				}, nil
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return nil, nil, ctx.Err()
+			}
+		}
 	}
 }
 
-func (t *throttle) release(key string) {
+// enter holds on to the flights of keys.
+func (t *throttle) enter(keys []string) []*flight {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f := t.inFlight[key]
-	if f.n--; f.n == 0 {
-		delete(t.inFlight, key)
+	flights := make([]*flight, len(keys))
+	for i, key := range keys {
+		f := t.flights[key]
+		if f == nil {
+			f = &flight{changed: make(chan struct{})}
+			t.flights[key] = f
+		}
+		f.users++
+		flights[i] = f
 	}
-	close(f.changed)
-	f.changed = make(chan struct{})
+	return flights
+}
+
+func (t *throttle) leave(keys []string, flights []*flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, f := range flights {
+		if f.users--; f.users == 0 {
+			delete(t.flights, keys[i])
+		}
+	}
+}
+
+func (t *throttle) counted(flights []*flight) []int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counted := make([]int, len(flights))
+	for i, f := range flights {
+		counted[i] = f.counted
+	}
+	return counted
+}
+
+// take makes the attempt one that is being made. When others stand in the way
+// it returns what is closed as soon as one of them ends, and when an attempt was
+// counted since counts were read it says that they are outdated.
+func (t *throttle) take(flights []*flight, counts []float64, limits, seen []int) (changed <-chan struct{}, outdated bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, f := range flights {
+		if f.counted != seen[i] {
+			return nil, true
+		}
+		if float64(f.n)+counts[i] >= float64(limits[i]) {
+			changed = f.changed
+		}
+	}
+	if changed == nil {
+		for _, f := range flights {
+			f.n++
+		}
+	}
+	return changed, false
+}
+
+func (t *throttle) release(flights []*flight, counted bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range flights {
+		f.n--
+		if counted {
+			f.counted++
+		}
+		close(f.changed)
+		f.changed = make(chan struct{})
+	}
 }
 
 func (s *Service) errTooMany() *fault.Error {
@@ -194,59 +275,30 @@ func (s *Service) throttleLogin(ctx context.Context, providerName string, a *att
 			limits = append(limits, orNone(l.ThrottleFailedLoginsPerAccount))
 		}
 	}
-	for {
-		counts, err := t.read(ctx, l.ThrottleWindow, keys...)
-		if err != nil {
-			return nil, err
-		}
-		var held []string
-		free := func() {
-			for _, k := range held {
-				t.release(k)
-			}
-		}
-		for i := range limits {
-			ok, err := t.reserve(ctx, keys[i], counts[i], limits[i])
-			if err == nil && ok {
-				held = append(held, keys[i])
-				continue
-			}
-			free()
-			held = nil
-			if errors.Is(err, errReadAgain) {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			return nil, s.errTooMany()
-		}
-		if held == nil {
-			continue
-		}
-		if len(counts) == 3 {
-			// Failures of an account as a whole never lock its owner out.
-			if over := counts[2] - float64(orNone(l.ThrottleAccountSlowdownAfter)); over > 0 {
-				wait := min(time.Duration(over)*100*time.Millisecond, l.ThrottleAccountSlowdownMax)
-				select {
-				case <-time.After(wait):
-				case <-ctx.Done():
-					free()
-					return nil, ctx.Err()
-				}
-			}
-		}
-		return func(result error) {
-			defer free()
-			var f *fault.Error
-			if !errors.As(result, &f) || f.Status != 401 {
-				return
-			}
-			if err := t.add(context.WithoutCancel(ctx), l.ThrottleWindow, keys...); err != nil {
-				s.Logger.Error("a failed log-in was not counted", "error", err)
-			}
-		}, nil
+	counts, end, err := t.admit(ctx, l.ThrottleWindow, keys, limits)
+	if errors.Is(err, errOverLimit) {
+		return nil, s.errTooMany()
 	}
+	if err != nil {
+		return nil, err
+	}
+	if len(counts) == 3 {
+		// Failures of an account as a whole never lock its owner out.
+		if over := counts[2] - float64(orNone(l.ThrottleAccountSlowdownAfter)); over > 0 {
+			wait := min(time.Duration(over)*100*time.Millisecond, l.ThrottleAccountSlowdownMax)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return nil, errors.Join(ctx.Err(), end(false))
+			}
+		}
+	}
+	return func(result error) {
+		var f *fault.Error
+		if err := end(errors.As(result, &f) && f.Status == 401); err != nil {
+			s.Logger.Error("a failed log-in was not counted", "error", err)
+		}
+	}, nil
 }
 
 // throttleCall counts a registration, mail, reset or token and refuses it above
@@ -263,14 +315,12 @@ func (s *Service) throttleCall(ctx context.Context, what count, account string, 
 	if account != "" {
 		keys, limits = append(keys, t.key(what, "account "+account)), append(limits, orNone(l.ThrottleMailsPerAccount))
 	}
-	counts, err := t.read(ctx, l.ThrottleWindow, keys...)
+	_, end, err := t.admit(ctx, l.ThrottleWindow, keys, limits)
+	if errors.Is(err, errOverLimit) {
+		return s.errTooMany()
+	}
 	if err != nil {
 		return err
 	}
-	for i, n := range counts {
-		if n >= float64(limits[i]) {
-			return s.errTooMany()
-		}
-	}
-	return t.add(ctx, l.ThrottleWindow, keys...)
+	return end(true)
 }

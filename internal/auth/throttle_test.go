@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,6 +142,25 @@ func TestThrottledCalls(t *testing.T) {
 	}
 	if registered != 300 {
 		t.Errorf("%d registrations", registered)
+	}
+}
+
+// Calls side by side get no more through than one after the other.
+func TestThrottledCallsAtOnce(t *testing.T) {
+	w := mailWorld(t, "mail")
+	w.have("done@x.org")
+	var sent atomic.Int32
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			if w.Userpass(t.Context(), "reset/send", conf("email", "done@x.org"), from("192.0.2.1")) == nil {
+				sent.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if want := int32(w.app.Settings.ThrottleMailsPerAccount); sent.Load() != want {
+		t.Errorf("%d mails, want %d", sent.Load(), want)
 	}
 }
 
