@@ -39,6 +39,31 @@ func (srv *Server) openPush(ctx context.Context, in *instance, s *served) ([]app
 	return found, err
 }
 
+// PushQueue is what waits in the queue of an app's push service.
+type PushQueue struct {
+	App, Service string
+	Messages     int64 // whose devices are not all known
+	Deliveries   int64 // of messages to single devices
+}
+
+// PushQueues counts what waits for each push service of the served apps.
+func (srv *Server) PushQueues(ctx context.Context) ([]PushQueue, error) {
+	var out []PushQueue
+	for _, in := range srv.registry.all() {
+		if in.push == nil {
+			continue
+		}
+		queues, err := in.push.Queues(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range queues {
+			out = append(out, PushQueue{App: in.app.ID, Service: q.Service, Messages: q.Messages, Deliveries: q.Deliveries})
+		}
+	}
+	return out, nil
+}
+
 // startPush lets an instance send.
 func (in *instance) startPush() {
 	if in.push != nil {

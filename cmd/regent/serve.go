@@ -161,6 +161,13 @@ func (o *serveOptions) run(ctx context.Context, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
+	registry.PushQueues(func(ctx context.Context, each func(app, service string, messages, deliveries int64)) error {
+		queues, err := srv.PushQueues(ctx)
+		for _, q := range queues {
+			each(q.App, q.Service, q.Messages, q.Deliveries)
+		}
+		return err
+	})
 	web := &http.Server{
 		Handler:           srv,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -58,5 +58,6 @@ func (r *Registry) ObservePush(app, service, kind, result string, took time.Dura
 
 // Handler serves the metrics in Prometheus' text format.
 func (r *Registry) Handler() http.Handler {
-	return promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{})
+	// What one collector cannot tell must not hide what the others can.
+	return promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }

@@ -70,6 +70,7 @@ func TestRetry(t *testing.T) {
 		{"RetryAfter", pushtest.Failure{Status: 503, Code: "UNAVAILABLE", General: "UNAVAILABLE", RetryAfter: "200"}, 190 * time.Second, 310 * time.Second},
 		{"Quota", pushtest.Quota, 55 * time.Second, 95 * time.Second},
 		{"QuotaRetryAfter", pushtest.Failure{Status: 429, Code: "QUOTA_EXCEEDED", General: "RESOURCE_EXHAUSTED", RetryAfter: "7"}, 6 * time.Second, 12 * time.Second},
+		{"NotFound", pushtest.NotFound, 55 * time.Second, 95 * time.Second},
 		{"Forbidden", pushtest.Forbidden, 55 * time.Second, 95 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,6 +99,30 @@ func TestRetry(t *testing.T) {
 			}
 			w.gotTokens("slow")
 		})
+	}
+}
+
+// TestNotFoundHoldsUpNobody: a 404 without FCM's own code may be about the
+// device alone.
+func TestNotFoundHoldsUpNobody(t *testing.T) {
+	w := newWorld(t)
+	w.Start()
+	w.register("gcm", "ann", 0, "lost")
+	w.register("gcm", "bob", 0, "fine")
+	w.fcm.Fail(func(r pushtest.Received, _ int) *pushtest.Failure {
+		if r.Token == "lost" {
+			return &pushtest.NotFound
+		}
+		return nil
+	})
+	w.send(`{"userIds":["ann"],"data":{"a":1}}`)
+	w.until("the first try", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.attempts["fcm retry"] == 1 })
+	if p := w.wait(w.send(`{"userIds":["bob"],"data":{"a":1}}`).ID); p.Sent != 1 {
+		t.Errorf("%+v", p)
+	}
+	queues, err := w.Queues(t.Context())
+	if err != nil || len(queues) == 0 || queues[0] != (push.Queue{Service: "gcm", Deliveries: 1}) {
+		t.Errorf("%+v, %v", queues, err)
 	}
 }
 

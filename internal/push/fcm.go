@@ -196,10 +196,14 @@ func fcmOutcome(status int, after time.Duration, answer []byte) outcome {
 		o.verdict = pause
 	case status >= 500: // INTERNAL, UNAVAILABLE, gateways
 		o.verdict = retry
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
-		// The project is unknown, the account may not send, or the API is off:
-		// true of all messages until somebody changes it.
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		// The account may not send, or the API is off: true of all messages until
+		// somebody changes it.
 		o.verdict, o.minimum = pause, time.Minute
+	case status == http.StatusNotFound:
+		// Without FCM's own code it may be the device or the project that is not
+		// known: neither may the device be forgotten nor the others wait for it.
+		o.verdict, o.minimum = retry, time.Minute
 	default:
 		o.verdict = refused
 	}

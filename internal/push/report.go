@@ -98,6 +98,33 @@ func (s *Service) Progress(ctx context.Context, id string) (Progress, error) {
 	return p, nil
 }
 
+// Queue is what waits in a push service's queue.
+type Queue struct {
+	Service    string
+	Messages   int64 // whose devices are not all known
+	Deliveries int64 // of messages to single devices
+}
+
+// Queues counts what waits for each service, in the order of their names.
+func (s *Service) Queues(ctx context.Context) ([]Queue, error) {
+	var queues []Queue
+	for _, name := range s.Names() {
+		q := Queue{Service: name}
+		for _, c := range []struct {
+			coll *mongo.Collection
+			n    *int64
+		}{{s.store.jobs, &q.Messages}, {s.store.deliveries, &q.Deliveries}} {
+			n, err := c.coll.CountDocuments(ctx, append(s.of(name), bson.E{Key: "due", Value: bson.D{{Key: "$gt", Value: time.Time{}}}}))
+			if err != nil {
+				return nil, err
+			}
+			*c.n = n
+		}
+		queues = append(queues, q)
+	}
+	return queues, nil
+}
+
 // PublicKey is the key that a page gives as applicationServerKey. Errors:
 // ServiceNotFound.
 func (s *Service) PublicKey(service string) (string, error) {

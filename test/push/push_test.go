@@ -149,7 +149,8 @@ func TestPush(t *testing.T) {
 	until(t, "the metrics", func() bool {
 		text := metrics(t, s)
 		return strings.Contains(text, `regent_push_attempts_total{app="pushed-abcde",kind="fcm",result="sent",service="gcm"} 3`) &&
-			strings.Contains(text, `regent_push_attempts_total{app="pushed-abcde",kind="fcm",result="failed",service="gcm"} 1`)
+			strings.Contains(text, `regent_push_attempts_total{app="pushed-abcde",kind="fcm",result="failed",service="gcm"} 1`) &&
+			strings.Contains(text, `regent_push_waiting{app="pushed-abcde",service="gcm",what="deliveries"} 0`)
 	})
 	until(t, "the log", func() bool {
 		return strings.Contains(command(t, s, "logs", "--type", "PUSH", "--errors"), "SENDER_ID_MISMATCH")
@@ -164,6 +165,9 @@ func TestPush(t *testing.T) {
 	fcm.Fail(func(pushtest.Received, int) *pushtest.Failure { return &pushtest.Unavailable })
 	before := len(fcm.Received())
 	command(t, s, "push", "send", `{"all": true, "data": {"n": 1}}`)
+	until(t, "the queue's length", func() bool {
+		return strings.Contains(metrics(t, s), `regent_push_waiting{app="pushed-abcde",service="gcm",what="deliveries"} 1`)
+	})
 	time.Sleep(500 * time.Millisecond) // the first try is noted: else its lease must run out
 	s.Kill()
 	fcm.Fail(nil)

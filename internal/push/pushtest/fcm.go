@@ -44,6 +44,7 @@ var (
 	Internal       = Failure{Status: 500, Code: "INTERNAL", General: "INTERNAL", Message: "Internal error encountered."}
 	ThirdPartyAuth = Failure{Status: 401, Code: "THIRD_PARTY_AUTH_ERROR", General: "UNAUTHENTICATED", Message: "Auth error from APNS or Web Push Service"}
 	Forbidden      = Failure{Status: 403, General: "PERMISSION_DENIED", Message: "Permission 'cloudmessaging.messages.create' denied"}
+	NotFound       = Failure{Status: 404, General: "NOT_FOUND", Message: "Requested entity was not found."}
 	GatewayTimeout = Failure{Status: 504, Message: "upstream timed out"}
 	Dropped        = Failure{}
 )
