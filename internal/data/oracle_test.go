@@ -19,6 +19,7 @@ import (
 	"regent/internal/rule"
 	"regent/internal/rule/oracle"
 	"regent/internal/user"
+	"regent/test/script"
 )
 
 // TestOracle performs random operations under random rules on a real database
@@ -88,8 +89,14 @@ func newArena(t *rapid.T, db *mongo.Database) *arena {
 	}
 	a.with, a.without = service(false), service(true)
 	a.model = model{T: t, oracle: &oracle.Oracle{Rules: rules, Choices: choices, User: a.user, Functions: results}}
+	if err := script.Unique(context.Background(), a.coll, "key"); err != nil {
+		t.Fatal(err)
+	}
 	for i := range rapid.IntRange(0, 5).Draw(t, "documents") {
 		d := append(bson.D{{Key: "_id", Value: int32(i)}}, oracle.Fields(t)...)
+		if rapid.Bool().Draw(t, "has a key") {
+			d = append(d, bson.E{Key: "key", Value: int32(i)})
+		}
 		a.docs = append(a.docs, d)
 		if _, err := a.coll.InsertOne(context.Background(), d); err != nil {
 			t.Fatal(err)
@@ -136,6 +143,7 @@ func (a *arena) fail(before []bson.D, action string, arg bson.D, format string, 
 	c := a.oracle.Choices
 	fmt.Fprintf(&b, "== NAME IT\nsettings {\"write_false_literal_falls_through\": %t, \"delete_needs_write\": %t}\nuser u1 %s\n", c.WriteFalseFallsThrough, c.DeleteNeedsWrite, customData)
 	fmt.Fprintf(&b, "rules c %s\n", text(bson.D{{Key: "roles", Value: roles}, {Key: "filters", Value: filters}}))
+	b.WriteString("unique c key\n")
 	for _, d := range before {
 		fmt.Fprintf(&b, "have c %s\n", text(d))
 	}
@@ -243,6 +251,8 @@ func playOracle(t *rapid.T, db *mongo.Database) {
 			a.fail(before, w.action, w.arg, "%s %v (pushdown %t)\ngot  %v\nwant %v", w.action, w.arg, s == a.with, got, raw(w.result))
 		case w.permitted:
 			a.docs = w.docs
+		case w.left != nil:
+			a.docs = w.left
 		}
 		cursor, err := a.coll.Find(context.Background(), bson.D{})
 		if err != nil {

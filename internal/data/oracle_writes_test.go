@@ -14,11 +14,12 @@ type write struct {
 	permitted bool
 	result    any      // where it is permitted
 	docs      []bson.D // what is stored then
+	left      []bson.D // what is stored where the database fails in the middle; nil: as before
 }
 
 // writes is the table of operations that change something.
 var writes = []func(model) write{
-	model.update, model.update, model.replaceOne, model.upsert, model.pipelineUpdate, model.arrayFilters,
+	model.update, model.update, model.replaceOne, model.upsert, model.pipelineUpdate, model.arrayFilters, model.collide,
 	model.insertOne, model.insertMany, model.delete, model.findOneAndUpdate, model.findOneAndReplace, model.findOneAndDelete, model.bulkWrite,
 }
 
@@ -47,28 +48,70 @@ func (m model) newID() int32 {
 
 func identical(a, b bson.D) bool { return raw(a).Equal(raw(b)) }
 
+// failure is why a document is not changed.
+type failure int
+
+const (
+	none     failure = iota
+	refused          // by the rules: then nothing is changed
+	database         // by the database: then what was changed before stays
+)
+
 // change changes what a selection and the rules leave: to gives the document
-// after it, nil for gone, ok false where the database refuses. touched are the
-// documents before.
-func (m model) change(sel selection, multi bool, to func(bson.D) (bson.D, bool)) (docs, touched []bson.D, modified int, permitted bool) {
-	for _, d := range m.docs {
+// after it, nil for gone. touched are the documents before. left is what is stored
+// when the change fails in the middle (client-api.md §1.17).
+func (m model) change(sel selection, multi bool, to func(bson.D) (bson.D, failure)) (w write, touched []bson.D, modified int) {
+	for i, d := range m.docs {
 		if !sel.match(d) || len(touched) > 0 && !multi || !m.oracle.Matches(d) {
-			docs = append(docs, d)
+			w.docs = append(w.docs, d)
 			continue
 		}
-		n, ok := to(d)
-		if !ok || n == nil && !m.oracle.Delete(d) || n != nil && !m.oracle.Update(d, n) {
-			return m.docs, nil, 0, false
+		n, failed := to(d)
+		if failed == none && n != nil && (m.taken(n, w.docs) || m.taken(n, m.docs[i+1:])) {
+			failed = database
+		}
+		switch {
+		case failed == database:
+			return write{docs: m.docs, left: append(w.docs, m.docs[i:]...)}, nil, 0
+		case failed == refused || n == nil && !m.oracle.Delete(d) || n != nil && !m.oracle.Update(d, n):
+			return write{docs: m.docs}, nil, 0
 		}
 		touched = append(touched, d)
 		if n != nil {
-			docs = append(docs, n)
+			w.docs = append(w.docs, n)
 			if !identical(d, n) {
 				modified++
 			}
 		}
 	}
-	return docs, touched, modified, true
+	w.permitted = true
+	return w, touched, modified
+}
+
+// taken tells whether one of others has the document's key, which is unique.
+func (m model) taken(d bson.D, others []bson.D) bool {
+	for _, o := range others {
+		if k := key(o); k != nil && k == key(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// key is the value of the field with the unique index, nil for none.
+func key(d bson.D) any {
+	for _, e := range d {
+		if e.Key == "key" {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// as completes what a change leads to.
+func (w write) as(action string, arg bson.D, result any) write {
+	w.action, w.arg, w.result = action, arg, result
+	return w
 }
 
 func counts(matched, modified int) bson.D {
@@ -101,48 +144,48 @@ func (m model) field() string {
 }
 
 // modifier draws an update document and what it does.
-func (m model) modifier() (bson.D, func(bson.D) (bson.D, bool)) {
+func (m model) modifier() (bson.D, func(bson.D) (bson.D, failure)) {
 	field, v := m.field(), oracle.Value(m.T, 1)
 	switch rapid.SampledFrom([]string{"set", "unset", "rename", "replace", "both"}).Draw(m.T, "modifier") {
 	case "set":
-		return bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: v}}}}, func(d bson.D) (bson.D, bool) { return set(d, field, v), true }
+		return bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: v}}}}, func(d bson.D) (bson.D, failure) { return set(d, field, v), none }
 	case "unset":
-		return bson.D{{Key: "$unset", Value: bson.D{{Key: field, Value: true}}}}, func(d bson.D) (bson.D, bool) { return unset(d, field), true }
+		return bson.D{{Key: "$unset", Value: bson.D{{Key: field, Value: true}}}}, func(d bson.D) (bson.D, failure) { return unset(d, field), none }
 	case "rename":
-		return bson.D{{Key: "$rename", Value: bson.D{{Key: "b", Value: field}}}}, func(d bson.D) (bson.D, bool) {
+		return bson.D{{Key: "$rename", Value: bson.D{{Key: "b", Value: field}}}}, func(d bson.D) (bson.D, failure) {
 			for _, e := range d {
 				if e.Key == "b" {
-					return set(unset(d, "b"), field, e.Value), true
+					return set(unset(d, "b"), field, e.Value), none
 				}
 			}
-			return d, true
+			return d, none
 		}
 	case "both":
 		return bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: v}}}, {Key: "$unset", Value: bson.D{{Key: "b", Value: true}}}},
-			func(d bson.D) (bson.D, bool) { return set(unset(d, "b"), field, v), true }
+			func(d bson.D) (bson.D, failure) { return set(unset(d, "b"), field, v), none }
 	}
 	return m.replacement()
 }
 
-func (m model) replacement() (bson.D, func(bson.D) (bson.D, bool)) {
+func (m model) replacement() (bson.D, func(bson.D) (bson.D, failure)) {
 	fields := oracle.Fields(m.T)
-	return fields, func(d bson.D) (bson.D, bool) { return append(bson.D{d[0]}, fields...), true }
+	return fields, func(d bson.D) (bson.D, failure) { return append(bson.D{d[0]}, fields...), none }
 }
 
 func (m model) update() write {
 	sel := m.selection()
 	update, to := m.modifier()
 	multi := rapid.Bool().Draw(m.T, "multi")
-	docs, touched, modified, permitted := m.change(sel, multi, to)
+	w, touched, modified := m.change(sel, multi, to)
 	action := map[bool]string{true: "updateMany", false: "updateOne"}[multi]
-	return write{action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, permitted, counts(len(touched), modified), docs}
+	return w.as(action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, counts(len(touched), modified))
 }
 
 func (m model) replaceOne() write {
 	sel := m.selection()
 	fields, to := m.replacement()
-	docs, touched, modified, permitted := m.change(sel, false, to)
-	return write{"replaceOne", bson.D{{Key: "query", Value: sel.query}, {Key: "replacement", Value: fields}}, permitted, counts(len(touched), modified), docs}
+	w, touched, modified := m.change(sel, false, to)
+	return w.as("replaceOne", bson.D{{Key: "query", Value: sel.query}, {Key: "replacement", Value: fields}}, counts(len(touched), modified))
 }
 
 // upsert changes a document by _id or inserts it. One that exists and is not
@@ -155,10 +198,9 @@ func (m model) upsert() write {
 	sel := selection{bson.D{{Key: "_id", Value: id}}, func(d bson.D) bool { return d[0].Value == id }}
 	field, v := m.field(), oracle.Value(m.T, 1)
 	action := rapid.SampledFrom([]string{"updateOne", "updateMany"}).Draw(m.T, "action")
-	w := write{action: action, arg: bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: v}}}}}, {Key: "upsert", Value: true}}}
-	docs, touched, modified, permitted := m.change(sel, false, func(d bson.D) (bson.D, bool) { return set(d, field, v), true })
-	w.permitted, w.docs, w.result = permitted, docs, counts(len(touched), modified)
-	if !permitted || len(touched) > 0 {
+	w, touched, modified := m.change(sel, false, func(d bson.D) (bson.D, failure) { return set(d, field, v), none })
+	w = w.as(action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: v}}}}}, {Key: "upsert", Value: true}}, counts(len(touched), modified))
+	if !w.permitted || len(touched) > 0 {
 		return w
 	}
 	for _, d := range m.docs {
@@ -177,27 +219,26 @@ func (m model) upsert() write {
 // permissions decide what is readable.
 func (m model) pipelineUpdate() write {
 	sel, field := m.selection(), m.field()
-	docs, touched, modified, permitted := m.change(sel, true, func(d bson.D) (bson.D, bool) {
+	w, touched, modified := m.change(sel, true, func(d bson.D) (bson.D, failure) {
 		if !m.oracle.Whole(d) {
-			return d, false
+			return d, refused
 		}
 		for _, e := range d {
 			if e.Key == "b" {
-				return set(d, field, e.Value), true
+				return set(d, field, e.Value), none
 			}
 		}
-		return unset(d, field), true // what is missing is copied as well
+		return unset(d, field), none // what is missing is copied as well
 	})
 	update := bson.A{bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: "$b"}}}}}
-	return write{"updateMany", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, permitted, counts(len(touched), modified), docs}
+	return w.as("updateMany", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, counts(len(touched), modified))
 }
 
-// arrayFilters changes the elements of tags that are "x", in one document: of
-// many, an error of the database leaves those before it changed where one command
-// changes them all (table of choices).
+// arrayFilters changes the elements of tags that are "x". A document without that
+// array fails in the database, in the middle of many.
 func (m model) arrayFilters() write {
-	sel, v := m.selection(), oracle.Scalar(m.T)
-	docs, touched, modified, permitted := m.change(sel, false, func(d bson.D) (bson.D, bool) {
+	sel, v, multi := m.selection(), oracle.Scalar(m.T), rapid.Bool().Draw(m.T, "multi")
+	w, touched, modified := m.change(sel, multi, func(d bson.D) (bson.D, failure) {
 		for _, e := range d {
 			list, ok := e.Value.(bson.A)
 			if e.Key != "tags" || !ok {
@@ -210,12 +251,35 @@ func (m model) arrayFilters() write {
 				}
 				out = append(out, x)
 			}
-			return set(d, "tags", out), true
+			return set(d, "tags", out), none
 		}
-		return d, false // the database demands an array
+		return d, database // which demands an array
 	})
 	update := bson.D{{Key: "$set", Value: bson.D{{Key: "tags.$[e]", Value: v}}}}
-	return write{"updateOne", bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}, {Key: "arrayFilters", Value: bson.A{bson.D{{Key: "e", Value: "x"}}}}}, permitted, counts(len(touched), modified), docs}
+	action := map[bool]string{true: "updateMany", false: "updateOne"}[multi]
+	return w.as(action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}, {Key: "arrayFilters", Value: bson.A{bson.D{{Key: "e", Value: "x"}}}}}, counts(len(touched), modified))
+}
+
+// collide changes the field with the unique index, so that a duplicate key may come
+// up at any of the documents.
+func (m model) collide() write {
+	sel, n, multi := m.selection(), int32(rapid.IntRange(0, 3).Draw(m.T, "key")), rapid.IntRange(0, 3).Draw(m.T, "multi") > 0
+	var update any = bson.D{{Key: "$set", Value: bson.D{{Key: "key", Value: n}}}}
+	to := func(d bson.D) (bson.D, failure) { return set(d, "key", n), none }
+	switch rapid.SampledFrom([]string{"set", "add", "replace"}).Draw(m.T, "how") {
+	case "add":
+		update = bson.D{{Key: "$inc", Value: bson.D{{Key: "key", Value: n}}}}
+		to = func(d bson.D) (bson.D, failure) {
+			old, _ := key(d).(int32)
+			return set(d, "key", old+n), none
+		}
+	case "replace":
+		update = bson.D{{Key: "key", Value: n}}
+		to = func(d bson.D) (bson.D, failure) { return bson.D{d[0], {Key: "key", Value: n}}, none }
+	}
+	w, touched, modified := m.change(sel, multi, to)
+	action := map[bool]string{true: "updateMany", false: "updateOne"}[multi]
+	return w.as(action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, counts(len(touched), modified))
 }
 
 func has(list bson.A, v any) bool {
@@ -233,28 +297,29 @@ func (m model) newDocument(id int32) bson.D {
 
 func (m model) insertOne() write {
 	d := m.newDocument(m.newID())
-	return write{"insertOne", bson.D{{Key: "document", Value: d}}, m.oracle.Insert(d, false), bson.D{{Key: "insertedId", Value: d[0].Value}}, append(append([]bson.D{}, m.docs...), d)}
+	w := write{permitted: m.oracle.Insert(d, false), docs: append(append([]bson.D{}, m.docs...), d)}
+	return w.as("insertOne", bson.D{{Key: "document", Value: d}}, bson.D{{Key: "insertedId", Value: d[0].Value}})
 }
 
 func (m model) insertMany() write {
 	first := m.newID()
-	docs, list, ids := append([]bson.D{}, m.docs...), bson.A{}, bson.A{}
-	permitted := true
+	list, ids := bson.A{}, bson.A{}
+	w := write{permitted: true, docs: append([]bson.D{}, m.docs...)}
 	for i := range int32(rapid.IntRange(1, 3).Draw(m.T, "new documents")) {
 		d := m.newDocument(first + i)
-		permitted = permitted && m.oracle.Insert(d, false)
-		docs, list, ids = append(docs, d), append(list, d), append(ids, first+i)
+		w.permitted = w.permitted && m.oracle.Insert(d, false)
+		w.docs, list, ids = append(w.docs, d), append(list, d), append(ids, first+i)
 	}
-	return write{"insertMany", bson.D{{Key: "documents", Value: list}}, permitted, bson.D{{Key: "insertedIds", Value: ids}}, docs}
+	return w.as("insertMany", bson.D{{Key: "documents", Value: list}}, bson.D{{Key: "insertedIds", Value: ids}})
 }
 
-func gone(bson.D) (bson.D, bool) { return nil, true }
+func gone(bson.D) (bson.D, failure) { return nil, none }
 
 func (m model) delete() write {
 	sel, multi := m.selection(), rapid.Bool().Draw(m.T, "multi")
-	docs, touched, _, permitted := m.change(sel, multi, gone)
+	w, touched, _ := m.change(sel, multi, gone)
 	action := map[bool]string{true: "deleteMany", false: "deleteOne"}[multi]
-	return write{action, bson.D{{Key: "query", Value: sel.query}}, permitted, bson.D{{Key: "deletedCount", Value: int32(len(touched))}}, docs}
+	return w.as(action, bson.D{{Key: "query", Value: sel.query}}, bson.D{{Key: "deletedCount", Value: int32(len(touched))}})
 }
 
 // shown is what a findOneAnd answers with: of the documents, what may be read of
@@ -280,12 +345,12 @@ func (m model) findOneAndReplace() write {
 	return m.findOneAnd("findOneAndReplace", sel, fields, to)
 }
 
-func (m model) findOneAnd(action string, sel selection, update bson.D, to func(bson.D) (bson.D, bool)) write {
-	docs, touched, _, permitted := m.change(sel, false, to)
+func (m model) findOneAnd(action string, sel selection, update bson.D, to func(bson.D) (bson.D, failure)) write {
+	w, touched, _ := m.change(sel, false, to)
 	after := rapid.Bool().Draw(m.T, "new document")
-	w := write{action, bson.D{{Key: "filter", Value: sel.query}, {Key: "update", Value: update}, {Key: "returnNewDocument", Value: after}}, permitted, m.shown(touched), docs}
+	w = w.as(action, bson.D{{Key: "filter", Value: sel.query}, {Key: "update", Value: update}, {Key: "returnNewDocument", Value: after}}, m.shown(touched))
 	if after && len(touched) > 0 {
-		for _, d := range docs {
+		for _, d := range w.docs {
 			if d[0].Value == touched[0][0].Value {
 				w.result = m.shown([]bson.D{d})
 			}
@@ -296,8 +361,8 @@ func (m model) findOneAnd(action string, sel selection, update bson.D, to func(b
 
 func (m model) findOneAndDelete() write {
 	sel := m.selection()
-	docs, touched, _, permitted := m.change(sel, false, gone)
-	return write{"findOneAndDelete", bson.D{{Key: "filter", Value: sel.query}}, permitted, m.shown(touched), docs}
+	w, touched, _ := m.change(sel, false, gone)
+	return w.as("findOneAndDelete", bson.D{{Key: "filter", Value: sel.query}}, m.shown(touched))
 }
 
 // bulkWrite changes, inserts and deletes, all or nothing.
@@ -309,21 +374,19 @@ func (m model) bulkWrite() write {
 		bson.D{{Key: "updateMany", Value: bson.D{{Key: "filter", Value: sel.query}, {Key: "update", Value: update}}}},
 		bson.D{{Key: "insertOne", Value: bson.D{{Key: "document", Value: fresh}}}},
 	}
-	w := write{action: "bulkWrite"}
-	docs, touched, modified, permitted := m.change(sel, true, func(d bson.D) (bson.D, bool) { return set(d, "n", v), true })
-	w.permitted = permitted && m.oracle.Insert(fresh, false)
-	m.docs = append(append([]bson.D{}, docs...), fresh)
+	w, touched, modified := m.change(sel, true, func(d bson.D) (bson.D, failure) { return set(d, "n", v), none })
+	w.permitted = w.permitted && m.oracle.Insert(fresh, false)
+	m.docs = append(append([]bson.D{}, w.docs...), fresh)
 	deleted := []bson.D{}
 	if rapid.Bool().Draw(m.T, "and delete") {
 		sel := m.selection()
 		ops = append(ops, bson.D{{Key: "deleteMany", Value: bson.D{{Key: "filter", Value: sel.query}}}})
-		m.docs, deleted, _, permitted = m.change(sel, true, gone)
-		w.permitted = w.permitted && permitted
+		last, gone, _ := m.change(sel, true, gone)
+		m.docs, deleted, w.permitted = last.docs, gone, w.permitted && last.permitted
 	}
-	w.arg, w.docs = bson.D{{Key: "operations", Value: ops}}, m.docs
-	w.result = bson.D{
+	w.docs = m.docs
+	return w.as("bulkWrite", bson.D{{Key: "operations", Value: ops}}, bson.D{
 		{Key: "insertedCount", Value: int32(1)}, {Key: "matchedCount", Value: int32(len(touched))}, {Key: "modifiedCount", Value: int32(modified)}, {Key: "deletedCount", Value: int32(len(deleted))},
 		{Key: "upsertedCount", Value: int32(0)}, {Key: "insertedIds", Value: bson.A{fresh[0].Value}}, {Key: "upsertedIds", Value: bson.A{}},
-	}
-	return w
+	})
 }

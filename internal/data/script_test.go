@@ -72,6 +72,12 @@ func (w played) Drop(collection string) {
 	}
 }
 
+func (w played) Unique(collection, field string) {
+	if err := script.Unique(w.Context(), w.collection(collection), field); err != nil {
+		w.Fatal(err)
+	}
+}
+
 func (w played) Do(as, action, collection, argument string) (result, refused string) {
 	v, err := w.do(as, action, collection, argument)
 	if err != nil {

@@ -52,7 +52,6 @@ var ChoiceTable = []Choice{
 	{"count and distinct", "", "only readable documents and fields", "everything that matches"},
 	{"aggregate", "", "roles and field permissions apply to the documents that enter the pipeline", "to its output"},
 	{"updateMany and deleteMany with a forbidden document", "", "an error, nothing is changed", "forbidden documents are skipped"},
-	{"updateMany that the database fails in the middle", "", "where the roles are exactly a query that permits any change, one command does it and the documents before the error stay changed, as in MongoDB; else nothing is changed", "always one of them"},
 	{"writes to documents that cannot be read", "", "they do not match: the counts are 0", "an error, which tells that they exist"},
 	{"delete of a readable document without permission", "", "an error", "count 0"},
 	{"missing value", "", "equal to nothing, so $ne is true; a list that is missing makes $in and $nin false", "$nin is true"},

@@ -271,6 +271,13 @@ func (w *world) Drop(collection string) {
 	}
 }
 
+func (w *world) Unique(collection, field string) {
+	w.Helper()
+	if err := script.Unique(w.Context(), w.collection(collection), field); err != nil {
+		w.Fatal(err)
+	}
+}
+
 func (w *world) Stored(collection string) string {
 	w.Helper()
 	cursor, err := w.collection(collection).Find(w.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))

@@ -11,6 +11,7 @@
 //	  = result, with types                  ! part of "message (code status)"
 //	stored COLLECTION [documents]         as they lie in the database
 //	drop COLLECTION                       without rules
+//	unique COLLECTION FIELD               a unique index, for documents that have the field
 //	NAME watch COLLECTION {argument}      opens the stream of NAME on COLLECTION
 //	NAME sees COLLECTION {event}          its next event, reduced to Event's fields
 //
@@ -19,12 +20,15 @@
 package script
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"regent/internal/ejson"
 	"regent/internal/rule"
@@ -42,6 +46,7 @@ type World interface {
 
 	Have(collection, document string)
 	Drop(collection string)
+	Unique(collection, field string)
 	// Stored is a collection as an array in the order of _id.
 	Stored(collection string) string
 	// Do gives the result, or an error as "message (code status)".
@@ -63,6 +68,12 @@ func Namespace(own, collection string) (database, name string) {
 		return db, name
 	}
 	return own + "_" + db, name
+}
+
+// Unique makes the index of a script's line "unique".
+func Unique(ctx context.Context, c *mongo.Collection, field string) error {
+	_, err := c.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: field, Value: 1}}, Options: options.Index().SetUnique(true).SetSparse(true)})
+	return err
 }
 
 // Section is one case.
@@ -179,6 +190,8 @@ func (s Section) Play(t *testing.T, w World) {
 		case "rules", "schema", "default", "settings", "user":
 		case "drop":
 			w.Drop(collection)
+		case "unique":
+			w.Unique(collection, text)
 		case "have":
 			w.Have(collection, w.Text(text))
 		case "stored":
