@@ -24,7 +24,7 @@ import (
 
 // child is a server in a process of its own, for the lines over TCP and those about memory: "docdb" with a folder, or "stub". It
 // writes its address and how long it took to open, then answers lines: "mem" with the bytes of heap and stacks in use and of resident
-// memory, "profile FILE" and "stop". It ends with its input.
+// memory, "cpu" with the processor time used so far, "profile FILE" and "stop". It ends with its input.
 func child(kind string, args []string) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,6 +56,8 @@ func child(kind string, args []string) error {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
 			fmt.Println(m.HeapAlloc+m.StackInuse, rss(os.Getpid()))
+		case "cpu":
+			fmt.Println(used().Nanoseconds())
 		case "profile":
 			f, err := os.Create(arg)
 			if err != nil {
@@ -138,6 +140,30 @@ func (s *server) memory() (used, resident int, err error) {
 	used, _ = strconv.Atoi(f[0])
 	resident, _ = strconv.Atoi(f[1])
 	return used, resident, nil
+}
+
+// measured adds the processor time that operations took in the server to their result.
+func (s *server) measured(f func() (result, error)) (result, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return result{}, err
+	}
+	r, err := f()
+	if err != nil {
+		return r, err
+	}
+	after, err := s.cpu()
+	r.server = (after - before) / time.Duration(r.ops)
+	return r, err
+}
+
+func (s *server) cpu() (time.Duration, error) {
+	f, err := s.ask("cpu")
+	if err != nil || len(f) != 1 {
+		return 0, fmt.Errorf("processor time of a child: %v %w", f, err)
+	}
+	n, err := strconv.ParseInt(f[0], 10, 64)
+	return time.Duration(n), err
 }
 
 func (s *server) connect(opts ...*options.ClientOptions) (*mongo.Client, error) {

@@ -26,7 +26,11 @@ func findLines(ctx context.Context, c *config) ([]line, error) {
 		db.close()
 		return nil, err
 	}
-	lines, err := findOn(ctx, c, t, "in memory", db.client, bare, c.profiled)
+	plain := func(f func() (result, error)) (result, error) { return f() }
+	lines, err := findOn(ctx, c, t, "in memory", db.client, bare, func(f func() (result, error)) (r result, err error) {
+		err = c.profiled(func() (err error) { r, err = f(); return err })
+		return r, err
+	}, plain)
 	disconnect(bare)
 	if e := db.close(); err == nil {
 		err = e
@@ -53,11 +57,14 @@ func findLines(ctx context.Context, c *config) ([]line, error) {
 		return lines, err
 	}
 	defer disconnect(a, b)
-	more, err := findOn(ctx, c, t, "TCP", a, b, func(f func() error) error { return mine.profiled(c, f) })
+	more, err := findOn(ctx, c, t, "TCP", a, b, func(f func() (result, error)) (r result, err error) {
+		err = mine.profiled(c, func() (err error) { r, err = mine.measured(f); return err })
+		return r, err
+	}, other.measured)
 	return append(lines, more...), err
 }
 
-func findOn(ctx context.Context, c *config, t *template, kind string, mine, bare *mongo.Client, profiled func(func() error) error) ([]line, error) {
+func findOn(ctx context.Context, c *config, t *template, kind string, mine, bare *mongo.Client, measured, bareMeasured func(func() (result, error)) (result, error)) ([]line, error) {
 	var lines []line
 	for _, q := range []struct {
 		name   string
@@ -88,12 +95,12 @@ func findOn(ctx context.Context, c *config, t *template, kind string, mine, bare
 			}
 		}
 		for _, n := range readers {
-			other, err := load(n, c.duration, op(bare))
+			other, err := bareMeasured(func() (result, error) { return load(n, c.duration, op(bare)) })
 			if err != nil {
 				return lines, err
 			}
-			var m result
-			if err := profiled(func() (err error) { m, err = load(n, c.duration, op(mine)); return err }); err != nil {
+			m, err := measured(func() (result, error) { return load(n, c.duration, op(mine)) })
+			if err != nil {
 				return lines, err
 			}
 			lines = append(lines, compared(fmt.Sprintf("findOne by %s, %s, %d %s", q.name, kind, n, plural(n, "reader")), m, "stub:", other, q.aim))

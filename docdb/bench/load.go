@@ -14,14 +14,20 @@ import (
 
 // result is a measured rate with its latencies. cpu is the processor time that an operation took in this process, the client's part
 // and the collector's included: on a busy machine it says more than the rate.
+// server is the same for the server's process, where that is another.
 type result struct {
-	rate     float64
-	p50, p99 time.Duration
-	cpu      time.Duration
+	rate        float64
+	p50, p99    time.Duration
+	cpu, server time.Duration
+	ops         int64
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("%.0f/s (p50 %s, p99 %s)", r.rate, short(r.p50), short(r.p99)) + showCPU(r.cpu)
+	s := fmt.Sprintf("%.0f/s (p50 %s, p99 %s)", r.rate, short(r.p50), short(r.p99)) + showCPU(r.cpu)
+	if printCPU && r.server > 0 {
+		s += fmt.Sprintf(" [server %s]", short(r.server))
+	}
+	return s
 }
 
 // printCPU is the flag -cpu.
@@ -90,7 +96,9 @@ func load(n int, d time.Duration, op func(worker, i int) error) (result, error) 
 		return result{}, fmt.Errorf("no operation finished in %v", d)
 	}
 	slices.Sort(latencies)
-	return result{float64(len(latencies)) / d.Seconds(), latencies[len(latencies)/2], latencies[len(latencies)*99/100], (used() - before) / time.Duration(all.Load())}, nil
+	total := all.Load()
+	return result{rate: float64(len(latencies)) / d.Seconds(), p50: latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
+		cpu: (used() - before) / time.Duration(total), ops: total}, nil
 }
 
 // elapsed is the time that something takes, and its processor time.

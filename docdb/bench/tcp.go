@@ -36,7 +36,10 @@ func tcpLines(ctx context.Context, c *config) ([]line, error) {
 	var lines []line
 	rate := func(name string, least float64, op func(w, i int) error) error {
 		var r result
-		err := s.profiled(c, func() (err error) { r, err = load(16, c.duration, op); return err })
+		err := s.profiled(c, func() (err error) {
+			r, err = s.measured(func() (result, error) { return load(16, c.duration, op) })
+			return err
+		})
 		if err == nil {
 			lines = append(lines, line{name: "TCP, 16 clients, 350 bytes: " + name, docdb: r.String(), against: fmt.Sprintf("FerretDB %.0f/s", least/2), ratio: r.rate / (least / 2), aim: fmt.Sprintf("≥ %.0f/s", least), reached: r.rate >= least})
 		}

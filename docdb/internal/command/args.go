@@ -503,5 +503,5 @@ func (c *call) deadline() (context.Context, context.CancelFunc) {
 	if c.maxTime == 0 {
 		return c.ctx, func() {}
 	}
-	return context.WithTimeoutCause(c.ctx, c.maxTime, mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit"))
+	return c.ctx.limit(c.maxTime)
 }

@@ -34,7 +34,7 @@ type call struct {
 	e   *Engine
 	c   *client
 	cmd *Command
-	ctx context.Context
+	ctx *opContext
 	req *wire.Request
 	// name is how the command was spelt; target its value (a collection's name, mostly).
 	name   string
@@ -86,7 +86,6 @@ func (cl *client) Trusted() bool {
 // Close implements wire.Client.
 func (cl *client) Close() {
 	cl.e.clients.Delete(cl)
-	cl.op.close()
 	cl.e.conns.Add(-1)
 }
 
@@ -94,8 +93,14 @@ func (cl *client) Close() {
 func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply []byte, end bool) {
 	e := cl.e
 	e.ops.requests.Add(1)
-	c := &call{e: e, c: cl, req: r}
-	c.ctx = cl.op.begin(ctx, c)
+	both := &struct {
+		call
+		opContext
+	}{call: call{e: e, c: cl, req: r}}
+	c := &both.call
+	c.ctx = &both.opContext
+	c.ctx.parent = ctx
+	defer c.ctx.end()
 	defer cl.op.end()
 	start := len(dst)
 	_, c.out = bsoncore.AppendDocumentStart(dst)
@@ -171,6 +176,7 @@ func (c *call) run() (err error) {
 	if err := c.parse(body); err != nil {
 		return err
 	}
+	c.c.op.begin(c)
 	if err := c.checkAPI(); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -13,47 +12,26 @@ import (
 	"regent/docdb/internal/value"
 )
 
-// operation is what a connection is busy with. Its context ends when killOp asks for it, and is made anew afterwards.
+// operation is what a connection is busy with.
 type operation struct {
 	mu      sync.Mutex
-	parent  context.Context
-	ctx     context.Context
-	cancel  context.CancelFunc
 	id      int32 // 0 when the connection is idle
 	call    *call
 	started time.Time
 }
 
-// begin notes that a command runs, and gives the context to run it in.
-func (o *operation) begin(parent context.Context, c *call) context.Context {
-	id := c.e.nextOp.Add(1)
+// begin notes that a command runs.
+func (o *operation) begin(c *call) {
+	id, now := c.e.nextOp.Add(1), c.e.opts.Now()
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ctx == nil || o.parent != parent || o.ctx.Err() != nil {
-		if o.cancel != nil {
-			o.cancel()
-		}
-		o.parent = parent
-		o.ctx, o.cancel = context.WithCancel(parent)
-	}
-	o.id, o.call, o.started = id, c, c.e.opts.Now()
-	return o.ctx
+	o.id, o.call, o.started = id, c, now
+	o.mu.Unlock()
 }
 
 func (o *operation) end() {
 	o.mu.Lock()
 	o.id, o.call = 0, nil
 	o.mu.Unlock()
-}
-
-// close lets go of the context.
-func (o *operation) close() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.cancel != nil {
-		o.cancel()
-		o.ctx, o.cancel = nil, nil
-	}
 }
 
 // describe is the operation as currentOp shows it; nil for an idle connection.
@@ -171,7 +149,7 @@ func killOp(c *call) error {
 		o := &k.(*client).op
 		o.mu.Lock()
 		if o.id != 0 && int64(o.id) == id {
-			o.cancel()
+			o.call.ctx.kill()
 		}
 		o.mu.Unlock()
 		return true

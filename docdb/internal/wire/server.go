@@ -27,6 +27,9 @@ const (
 	keepBuffer  = 256 << 10
 )
 
+// writeTime is how long a client may take to accept an answer, at least.
+const writeTime = 10 * time.Minute
+
 // guest is a Client that says whether it may be trusted with room and time: one that still has to log in may not.
 type guest interface{ Trusted() bool }
 
@@ -146,18 +149,23 @@ func (s *Server) run(ctx context.Context, c net.Conn) {
 	g, _ := client.(guest)
 	var out []byte
 	var r Request
+	var until time.Time // the deadline of writes
 	for ctx.Err() == nil {
 		msg, err := rd.message(ctx, g != nil && !g.Trusted())
 		if err != nil || ctx.Err() != nil {
 			return
 		}
-		opCtx, done := rd.watch(ctx)
+		op := rd.watch(ctx)
 		var end bool
-		out, end = answer(opCtx, client, &r, msg, out[:0])
-		done()
+		out, end = answer(op, client, &r, msg, out[:0])
+		op.stop()
 		rd.consume()
 		if len(out) > 0 {
-			c.SetWriteDeadline(time.Now().Add(10 * time.Minute))
+			// Moving a deadline costs as much as the write of a short answer, so it is moved now and then.
+			if now := time.Now(); until.Sub(now) < writeTime {
+				until = now.Add(2 * writeTime)
+				c.SetWriteDeadline(until)
+			}
 			if _, err := c.Write(out); err != nil {
 				return
 			}
@@ -176,6 +184,7 @@ type reader struct {
 	conn net.Conn
 	buf  []byte // what has been read
 	used int    // the length of the message that was given out
+	idle *watched
 
 	time  time.Duration // for a message to arrive
 	total *atomic.Int64 // what all readers hold beyond keepBuffer
@@ -285,70 +294,85 @@ func (r *reader) consume() {
 }
 
 // watch gives a context that is cancelled when the peer goes away. A peer that is gone is noticed only by commands that wait
-// (they ask for Done), through a read of one byte in the background.
-func (r *reader) watch(ctx context.Context) (context.Context, func()) {
-	w := &watched{Context: ctx, r: r}
-	return w, w.stop
+// (they ask for Done), through a read of a few bytes in the background.
+func (r *reader) watch(ctx context.Context) *watched {
+	if r.idle == nil {
+		r.idle = &watched{Context: ctx, r: r}
+	}
+	return r.idle
 }
 
+// watched is the context of one request, or of many one after the other that did not wait.
 type watched struct {
 	context.Context
-	r       *reader
-	mu      sync.Mutex
-	inner   context.Context
+	r  *reader
+	mu sync.Mutex
+	on atomic.Pointer[peeking]
+}
+
+type peeking struct {
+	context.Context
 	cancel  context.CancelFunc
 	stopped chan struct{}
 }
 
+// Done implements context.Context.
 func (w *watched) Done() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.inner == nil {
-		w.inner, w.cancel = context.WithCancel(w.Context)
-		w.stopped = make(chan struct{})
-		go w.peek()
+	p := w.on.Load()
+	if p == nil {
+		p = &peeking{stopped: make(chan struct{})}
+		p.Context, p.cancel = context.WithCancel(w.Context)
+		w.on.Store(p)
+		go w.peek(p)
 	}
-	return w.inner.Done()
+	return p.Done()
 }
 
+// Err implements context.Context.
 func (w *watched) Err() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.inner != nil {
-		return w.inner.Err()
+	if p := w.on.Load(); p != nil {
+		return p.Err()
 	}
 	return w.Context.Err()
 }
 
+// Value implements context.Context.
+func (w *watched) Value(key any) any {
+	if p := w.on.Load(); p != nil {
+		return p.Value(key)
+	}
+	return w.Context.Value(key)
+}
+
 // peek reads what comes next, so that the end of the connection is seen. The message being answered must not move, so what
 // comes goes to memory of its own.
-func (w *watched) peek() {
-	defer close(w.stopped)
+func (w *watched) peek(p *peeking) {
+	defer close(p.stopped)
 	var b [64]byte
 	n, err := w.r.conn.Read(b[:])
 	if n > 0 {
-		w.mu.Lock()
 		w.r.buf = append(w.r.buf[:len(w.r.buf):len(w.r.buf)], b[:n]...)
-		w.mu.Unlock()
 		return
 	}
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		return
 	}
-	w.cancel()
+	p.cancel()
 }
 
+// stop ends the watch after the request has been answered.
 func (w *watched) stop() {
-	w.mu.Lock()
-	stopped := w.stopped
-	w.mu.Unlock()
-	if stopped == nil {
+	p := w.on.Load()
+	if p == nil {
 		return
 	}
+	w.r.idle = nil
 	w.r.conn.SetReadDeadline(time.Unix(1, 0))
-	<-stopped
+	<-p.stopped
 	w.r.conn.SetReadDeadline(time.Time{})
-	w.cancel()
+	p.cancel()
 }
 
 // Close ends all connections and listeners and waits for what is running.
