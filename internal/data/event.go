@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -19,7 +20,7 @@ func (w *Stream) judge(ctx context.Context, e *changeEvent) (bson.Raw, error) {
 	var shown bson.Raw
 	if w.access == nil {
 		var err error
-		if shown, err = w.rebuild(e, e.full, true); err != nil {
+		if shown, err = w.rebuild(e, e.full, true, view{}, view{}); err != nil {
 			return nil, err
 		}
 	} else {
@@ -69,7 +70,7 @@ func (w *Stream) withoutDocument(e *changeEvent) (bson.Raw, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
-	return w.rebuild(e, nil, w.hide == nil)
+	return w.rebuild(e, nil, w.hide == nil, view{}, view{})
 }
 
 // readable judges the stored document of an event by filters and roles.
@@ -91,23 +92,35 @@ func (w *Stream) changeShown(e *changeEvent) (bson.Raw, error) {
 		// An update whose document has gone since.
 		return w.withoutDocument(e)
 	}
-	doc, err := w.readable(e.full)
-	if err != nil || doc == nil {
+	now, err := w.view(e.full)
+	if err != nil || now.shown == nil {
 		return nil, err
 	}
-	whole := len(doc) == len(e.full) && w.hide == nil
-	return w.rebuild(e, doc, whole)
+	before, after := view{}, now
+	if image := e.image(); image != nil && !bytes.Equal(image, e.full) {
+		// The document was changed again before it was looked up. That it can be read
+		// by now does not make readable what it was.
+		if after, err = w.view(image); err != nil || after.shown == nil {
+			return nil, err
+		}
+	}
+	if e.op == "update" && e.before != nil {
+		if before, err = w.view(e.before); err != nil {
+			return nil, err
+		}
+	}
+	return w.rebuild(e, now.shown, now.whole(), before, after)
 }
 
 func (w *Stream) deleteShown(e *changeEvent) (bson.Raw, error) {
 	if e.before == nil {
 		return w.withoutDocument(e)
 	}
-	doc, err := w.readable(e.before)
-	if err != nil || doc == nil {
+	was, err := w.view(e.before)
+	if err != nil || was.shown == nil {
 		return nil, err
 	}
-	return w.rebuild(e, doc, len(doc) == len(e.before) && w.hide == nil)
+	return w.rebuild(e, was.shown, was.whole(), view{}, view{})
 }
 
 // eventFields may be told to anybody. Not among them: lsid and txnNumber, which
@@ -117,8 +130,9 @@ var eventFields = map[string]bool{
 }
 
 // rebuild gives the event with doc, what may be read of the document, in the
-// place of the whole one.
-func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool) (bson.Raw, error) {
+// place of the whole one. before and after are those of an update, and say what its
+// description may tell; without them it is told to those who read whole documents.
+func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool, before, after view) (bson.Raw, error) {
 	index, dst := bsoncore.AppendDocumentStart(make([]byte, 0, len(e.raw)))
 	elems, err := e.raw.Elements()
 	if err != nil {
@@ -148,73 +162,18 @@ func (w *Stream) rebuild(e *changeEvent, doc bson.Raw, whole bool) (bson.Raw, er
 				dst = bsoncore.AppendDocumentElement(dst, key, bsoncore.Document(doc))
 			}
 		case key == "updateDescription":
-			if whole {
-				dst = append(dst, x...)
-				continue
-			}
 			d, ok := x.Value().DocumentOK()
-			if !ok {
-				continue
-			}
-			if dst, err = w.description(dst, d, doc); err != nil {
-				return nil, err
+			switch {
+			case !ok:
+			case whole && after.stored == nil:
+				dst = append(dst, x...)
+			default:
+				if dst, err = w.description(dst, d, before, after); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
 	dst, err = bsoncore.AppendDocumentEnd(dst, index)
 	return dst, err
-}
-
-// description appends the updateDescription without what may not be read of doc.
-func (w *Stream) description(dst []byte, d, doc bson.Raw) ([]byte, error) {
-	readable := func(path string) (bool, error) {
-		parts := strings.Split(path, ".")
-		if w.hide != nil {
-			// A projection has no say about paths: what it left in the document counts.
-			if _, err := doc.LookupErr(parts...); err != nil {
-				return false, nil
-			}
-		}
-		return w.access.ReadablePath(parts)
-	}
-	index, dst := bsoncore.AppendDocumentElementStart(dst, "updateDescription")
-	at, dst := bsoncore.AppendDocumentElementStart(dst, "updatedFields")
-	if fields, ok := d.Lookup("updatedFields").DocumentOK(); ok {
-		elems, err := fields.Elements()
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range elems {
-			ok, err := readable(f.Key())
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				dst = append(dst, f...)
-			}
-		}
-	}
-	dst, _ = bsoncore.AppendDocumentEnd(dst, at)
-	removed := newList()
-	if list, ok := d.Lookup("removedFields").ArrayOK(); ok {
-		values, err := list.Values()
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range values {
-			name, isName := v.StringValueOK()
-			if !isName {
-				continue
-			}
-			ok, err := readable(name)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				removed.value(v)
-			}
-		}
-	}
-	dst = appendValue(dst, "removedFields", removed.end())
-	return bsoncore.AppendDocumentEnd(dst, index)
 }

@@ -50,10 +50,29 @@ type changeEvent struct {
 	full   bson.Raw // after the change; nil when there is none
 	before bson.Raw // before it, where the deployment keeps that
 	key    bson.Raw // documentKey
+
+	description bson.Raw
+	size        int // of memory, about
+	makeImage   sync.Once
+	after       bson.Raw
+}
+
+// image is the document right after an update, made of the one before it; nil where
+// that is not known. The looked-up one may be of a later time.
+func (e *changeEvent) image() bson.Raw {
+	if e.op != "update" || e.before == nil || e.description == nil {
+		return nil
+	}
+	e.makeImage.Do(func() {
+		if c, err := readChanges(e.description); err == nil {
+			e.after, _ = c.applyTo(e.before)
+		}
+	})
+	return e.after
 }
 
 func readEvent(raw bson.Raw) *changeEvent {
-	e := &changeEvent{raw: raw}
+	e := &changeEvent{raw: raw, size: len(raw)}
 	elems, err := raw.Elements()
 	if err != nil {
 		return e
@@ -71,7 +90,12 @@ func readEvent(raw bson.Raw) *changeEvent {
 			e.before, _ = v.DocumentOK()
 		case "documentKey":
 			e.key, _ = v.DocumentOK()
+		case "updateDescription":
+			e.description, _ = v.DocumentOK()
 		}
+	}
+	if e.size = len(raw); e.description != nil {
+		e.size += len(e.before) + len(e.description) // the image
 	}
 	return e
 }

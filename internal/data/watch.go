@@ -149,11 +149,11 @@ func (w *Stream) offer(e *changeEvent) {
 	if w.err != nil {
 		return
 	}
-	if len(w.queue) >= w.s.limits.WatchBuffer || w.bytes+int64(len(e.raw)) > w.s.limits.WatchBytes {
+	if len(w.queue) >= w.s.limits.WatchBuffer || w.bytes+int64(e.size) > w.s.limits.WatchBytes {
 		w.err = fault.New(fault.MongoDBError, "the stream fell behind by more than %d events or %d bytes (watch_buffer_events, watch_buffer_size) and ended; it can be resumed", w.s.limits.WatchBuffer, w.s.limits.WatchBytes)
 	} else {
 		w.queue = append(w.queue, e)
-		w.bytes += int64(len(e.raw))
+		w.bytes += int64(e.size)
 	}
 	w.wake()
 }
@@ -184,7 +184,7 @@ func (w *Stream) pop() (*changeEvent, error) {
 		if w.queue = w.queue[1:]; len(w.queue) == 0 {
 			w.queue = nil
 		}
-		w.bytes -= int64(len(e.raw))
+		w.bytes -= int64(e.size)
 		return e, nil
 	}
 	return nil, w.err

@@ -295,3 +295,80 @@ func TestWatchersAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWatchJudgesTheDocumentOfItsTime: a stream that reads events late gets each
+// document as it is by then. What it was when the event happened decides as well, and
+// values of that time are not told to those who may read only the later document
+// (rules-attacks.md 7).
+func TestWatchJudgesTheDocumentOfItsTime(t *testing.T) {
+	eachEngine(t, func(t *testing.T, client *mongo.Client) {
+		w := newWorld(t, client)
+		w.rules("c", watchRules)
+		first := w.watch("u1", "c", "{}", "")
+		w.have("c", `{"_id": 1, "owner_id": "u1", "more": "a text that makes the document so long that a change is not told as a replacement"}`)
+		id, _ := first.next()
+		for _, update := range []string{`{"$set": {"pin": 1234}}`, `{"$unset": {"pin": 1}, "$set": {"owner_id": "u2"}}`, `{"$set": {"pin": 5}}`, `{"$set": {"owner_id": "u3"}}`, `{"$set": {"owner_id": "u2"}}`} {
+			if _, err := w.do("sys", "updateOne", "c", `{"query": {"_id": 1}, "update": `+update+`}`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := w.watch("u2", "c", "{}", id)
+		for _, want := range []string{`{"updatedFields":{"owner_id":"u2"},"removedFields":[]}`, `{"updatedFields":{"pin":5},"removedFields":[],"truncatedArrays":[]}`, `{"updatedFields":{"owner_id":"u2"},"removedFields":[]}`} {
+			if _, got := late.next(); !strings.HasSuffix(got, "updateDescription "+want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+		late.silent()
+	})
+}
+
+// TestWatchWithoutPreImages tells the descriptions that the looked-up document vouches
+// for.
+func TestWatchWithoutPreImages(t *testing.T) {
+	eachEngine(t, func(t *testing.T, client *mongo.Client) {
+		w := newWorld(t, client)
+		w.config = func(c *data.Config) { c.PreImages = nil }
+		w.user("u2", `{"team": "red"}`)
+		w.rules("c", watchRules)
+		w.have("c", `{"_id": 1, "team": "red", "title": "t", "pin": 1, "sub": 0, "more": "a text that makes the document so long that a change is not told as a replacement"}`)
+		mate := w.watch("u2", "c", "{}", "")
+		for _, x := range []struct{ update, want string }{
+			{`{"$set": {"sub": {"a": 1, "b": 2}}, "$unset": {"title": 1, "pin": 1}}`, `{"updatedFields":{"sub":{"a":1}},"removedFields":["title"]}`},
+			{`{"$unset": {"sub.a": 1}}`, `{"updatedFields":{},"removedFields":["sub.a"]}`},
+		} {
+			if _, err := w.do("sys", "updateOne", "c", `{"query": {"_id": 1}, "update": `+x.update+`}`); err != nil {
+				t.Fatal(err)
+			}
+			if _, got := mate.next(); !strings.HasSuffix(got, "updateDescription "+x.want) {
+				t.Errorf("got  %s\nwant %s", got, x.want)
+			}
+		}
+	})
+}
+
+// TestWatchTellsManyPathsByTheirFields: a description of very many paths is told by
+// the document's own fields, in time that grows with their number.
+func TestWatchTellsManyPathsByTheirFields(t *testing.T) {
+	w := newWorld(t, engines["docdb"])
+	w.rules("c", `{"roles": [{"name": "r", "apply_when": {}, "fields": {"_id": {"read": true}, "sub": {"fields": {"f7": {"read": true}}}}}]}`)
+	before, sub, many := bson.D{}, bson.D{}, bson.D{}
+	for i := range 20_000 {
+		f := fmt.Sprintf("f%d", i)
+		before = append(before, bson.E{Key: f, Value: "a text that makes the document long"})
+		if i < 200 {
+			sub = append(sub, bson.E{Key: f, Value: int32(0)})
+			many = append(many, bson.E{Key: "sub." + f, Value: int32(i)})
+		}
+		if i%4 == 0 {
+			many = append(many, bson.E{Key: f, Value: "x"})
+		}
+	}
+	if _, err := w.collection("c").InsertOne(t.Context(), append(bson.D{{Key: "_id", Value: 1}, {Key: "sub", Value: sub}}, before...)); err != nil {
+		t.Fatal(err)
+	}
+	s := w.watch("u1", "c", "{}", "")
+	if _, err := w.collection("c").UpdateOne(t.Context(), bson.D{}, bson.D{{Key: "$set", Value: many}}); err != nil {
+		t.Fatal(err)
+	}
+	s.expect(`update documentKey {"_id":1} fullDocument {"_id":1,"sub":{"f7":7}} updateDescription {"updatedFields":{"sub":{"f7":7}},"removedFields":[]}`)
+}

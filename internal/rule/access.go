@@ -20,9 +20,6 @@ type Access struct {
 	NoPushdown bool
 
 	Stats Stats
-
-	role *role    // of the document that was read last
-	mode readMode // and what it granted
 }
 
 // Stats counts what an Access decided, for the request log.
@@ -131,7 +128,6 @@ func (a *Access) readAs(r *role, doc bson.Raw, searched bool) (bson.Raw, error) 
 		}
 	}
 	mode, err := r.readMode(&a.env)
-	a.role, a.mode = r, mode
 	switch {
 	case err != nil:
 		return nil, err
@@ -150,45 +146,6 @@ func (a *Access) readAs(r *role, doc bson.Raw, searched bool) (bson.Raw, error) 
 		return nil, nil
 	}
 	return out, nil
-}
-
-// ReadablePath tells whether the document that was read last, which must have
-// been shown, shows what is at a path; the path need not exist in it.
-func (a *Access) ReadablePath(path []string) (bool, error) {
-	switch a.mode {
-	case readWhole:
-		return true, nil
-	case readNothing:
-		return false, nil
-	}
-	e := &a.env
-	v, _ := lookup(e.Root, path[0])
-	f := a.role.fields.fields[path[0]]
-	if f == nil {
-		return e.either(a.role.fields.addRead, a.role.fields.addWrite, v, v)
-	}
-	for {
-		if ok, err := e.either(f.read, f.write, v, v); ok || err != nil {
-			return ok, err
-		}
-		path = path[1:]
-		for len(path) > 0 && f.nested[path[0]] == nil {
-			if _, index := arrayIndex(path[0]); !index {
-				return false, nil
-			}
-			path = path[1:]
-			v = bson.RawValue{}
-		}
-		if len(path) == 0 {
-			return false, nil
-		}
-		f = f.nested[path[0]]
-		if v.Type == bson.TypeEmbeddedDocument {
-			v, _ = lookup(v.Value, path[0])
-		} else {
-			v = bson.RawValue{}
-		}
-	}
 }
 
 // Target is a stored document that a write matched.
