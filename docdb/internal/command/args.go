@@ -101,6 +101,7 @@ func (c *call) parse(body bson.Raw) error {
 				return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", c.cmd.parsedAs(), key)
 			}
 			seen |= 1 << i
+			c.given = seen
 			a := &c.cmd.Args[i]
 			if v.Type == bson.TypeNull && !a.NotNull {
 				continue
@@ -431,6 +432,15 @@ func (cmd *Command) find(name string) int {
 		}
 	}
 	return -1
+}
+
+// bits gives the positions of arguments as a set.
+func (cmd *Command) bits(names ...string) uint64 {
+	var b uint64
+	for _, n := range names {
+		b |= 1 << cmd.find(n)
+	}
+	return b
 }
 
 // arg gives an argument; a zero value when it is absent, or when the command has none of that name.

@@ -42,6 +42,7 @@ type call struct {
 	db     string
 	hasDB  bool
 	args   []bson.RawValue // by the command's table
+	given  uint64          // the arguments that there are, null ones too
 	seq    *wire.Sequence
 
 	lsid            bson.Raw

@@ -87,8 +87,10 @@ type Engine struct {
 	opts     Options
 	table    []Command
 	commands map[string]*Command
-	started  time.Time
-	process  bson.ObjectID
+	// pointArgs are the arguments of find that findPoint knows.
+	pointArgs uint64
+	started   time.Time
+	process   bson.ObjectID
 	// host is the address that hello names.
 	host string
 
@@ -120,6 +122,7 @@ func New(st *store.Store, opts Options) *Engine {
 			e.commands[a] = c
 		}
 	}
+	e.pointArgs = e.commands["find"].bits("filter", "sort", "projection", "skip", "limit", "batchSize", "singleBatch")
 	e.sessions.init(e)
 	e.cursors.init(e)
 	e.ctx, e.cancel = context.WithCancel(context.Background())

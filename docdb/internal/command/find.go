@@ -3,9 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -49,7 +47,7 @@ func find(c *call) error {
 	if coll != nil && coll.Def().View {
 		return c.findView(coll, skip, limit, batch, single)
 	}
-	if done, err := c.findByID(ns, coll, skip); done || err != nil {
+	if done, err := c.findPoint(ns, coll, skip, limit, batch); done || err != nil {
 		return err
 	}
 	ctx, cancel := c.deadline()
@@ -104,90 +102,6 @@ func find(c *call) error {
 	}
 	cur := &cursor{ns: ns, coll: name, src: src, on: coll, limit: limit, noTimeout: c.on("noCursorTimeout", false), atTime: atTime}
 	return c.openCursor(ctx, cur, batch, single)
-}
-
-// findByID answers {_id: value} without a plan, a snapshot or a cursor: two point reads. done is false when the query is another.
-func (c *call) findByID(ns string, coll *store.Collection, skip int64) (done bool, err error) {
-	if coll == nil || c.txn != nil || c.readLevel == "snapshot" {
-		return false, nil
-	}
-	filter, ok := c.arg("filter").DocumentOK()
-	if !ok || skip != 0 {
-		return false, nil
-	}
-	it := value.Over(filter)
-	if !it.Next() || it.Key() != "_id" {
-		return false, nil
-	}
-	id := it.Value()
-	if it.Next() || !pointValue(id) {
-		return false, nil
-	}
-	for _, n := range [...]string{"hint", "min", "max", "collation", "returnKey", "showRecordId", "tailable", "let", "limit"} {
-		if v := c.arg(n); v.Type != 0 && n != "limit" {
-			return false, nil
-		}
-	}
-	if s := c.arg("sort"); s.Type != 0 && len(s.Value) > 5 {
-		return false, nil
-	}
-	if b, err := c.count("batchSize", 0, defaultBatch); err != nil || b == 0 {
-		return false, err
-	}
-	d := coll.Def()
-	if d.Collation != nil {
-		return false, nil
-	}
-	var proj *projection
-	if p := c.doc("projection"); len(p) > 5 {
-		if proj, err = c.projection(&query{}, p); err != nil {
-			return true, err
-		}
-		if proj != nil && proj.needsMatch() {
-			return false, nil
-		}
-	}
-	i, out := bsoncore.AppendDocumentElementStart(c.out, "cursor")
-	a, out := bsoncore.AppendArrayElementStart(out, "firstBatch")
-	view := c.e.st.Present()
-	rid, err := store.FindID(view, d, id)
-	if err == nil {
-		var kb [16]byte
-		v, closer, e := view.Get(coll.RecordKey(kb[:0], rid))
-		switch {
-		case e == nil:
-			doc := bson.Raw(v)
-			if proj != nil {
-				if doc, err = proj.apply(doc, -1); err != nil {
-					closer.Close()
-					return true, err
-				}
-			}
-			out = bsoncore.AppendDocumentElement(out, "0", bsoncore.Document(doc))
-			closer.Close()
-		case !errors.Is(e, store.ErrNotFound):
-			return true, e
-		}
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return true, err
-	}
-	out, _ = bsoncore.AppendArrayEnd(out, a)
-	out = bsoncore.AppendInt64Element(out, "id", 0)
-	out = bsoncore.AppendStringElement(out, "ns", ns)
-	c.out, _ = bsoncore.AppendDocumentEnd(out, i)
-	return true, nil
-}
-
-// pointValue reports whether equality with v is equality of keys: no operators, no pattern, no array.
-func pointValue(v bson.RawValue) bool {
-	switch v.Type {
-	case bson.TypeArray, bson.TypeRegex, bson.TypeNull, bson.TypeUndefined:
-		return false
-	case bson.TypeEmbeddedDocument:
-		it := value.Over(v.Value)
-		return !it.Next() || !strings.HasPrefix(it.Key(), "$")
-	}
-	return true
 }
 
 // query is a compiled filter with what else decides which documents are found and in which order.

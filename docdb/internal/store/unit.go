@@ -95,15 +95,36 @@ func (u *Unit) Find(id bson.RawValue) (RecordID, error) { return FindID(u.view, 
 
 // FindID gives the record that has the _id, or ErrNotFound.
 func FindID(v View, d *Def, id bson.RawValue) (RecordID, error) {
-	ix := d.Indexes[0]
-	key := make([]byte, 0, 64)
-	key = keys.AppendField(append(key, ix.prefix...), id, ix.Keys.Fields[0].Desc, ix.Keys.Collator)
-	b, done, err := v.Get(key)
+	return FindValue(v, d.Indexes[0], id)
+}
+
+// FindValue gives the first record under a value in an index of one field, or ErrNotFound.
+func FindValue(v View, ix *Index, val bson.RawValue) (RecordID, error) {
+	var kb [64]byte
+	key := keys.AppendField(append(kb[:0], ix.prefix...), val, ix.Keys.Fields[0].Desc, ix.Keys.Collator)
+	if ix.Unique {
+		b, done, err := v.Get(key)
+		if err != nil {
+			return 0, err
+		}
+		r := recordIDOf(b)
+		return r, done.Close()
+	}
+	it, err := v.Iter(key, successor(key))
 	if err != nil {
 		return 0, err
 	}
-	r := recordIDOf(b)
-	return r, done.Close()
+	r, found := RecordID(0), false
+	if it.First() && len(it.Key()) == len(key)+8 {
+		r, found = recordIDOf(it.Key()[len(key):]), true
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return 0, err
+	}
+	if !found {
+		return 0, ErrNotFound
+	}
+	return r, nil
 }
 
 // Insert adds a document, which has its _id first. It fails with *DuplicateKeyError, the validator's error, the errors of key
