@@ -2,7 +2,6 @@ package match
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -86,20 +85,57 @@ func (n *Compare) eval(s *state, v bson.RawValue) (bool, error) {
 	return walk(s, v, n.Path, value.ElementsAndWhole, n)
 }
 
-func (n *Compare) test(v bson.RawValue) (bool, error) {
-	if n.Op == Eq && n.Collation == nil && v.Type == n.Value.Type {
-		switch v.Type {
-		case bson.TypeString, bson.TypeObjectID, bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDateTime:
-			return bytes.Equal(v.Value, n.Value.Value), nil
+// quick decides the condition for a value of the same type as the operand, if that takes no more than comparing words or bytes.
+func (n *Compare) quick(v []byte) (holds, decided bool) {
+	switch n.quickly {
+	case byDouble:
+		if len(v) == 8 {
+			f := math.Float64frombits(binary.LittleEndian.Uint64(v))
+			return n.holds(order(f, n.double)), f == f
+		}
+	case byInt32:
+		if len(v) == 4 {
+			return n.holds(order(int64(int32(binary.LittleEndian.Uint32(v))), n.int)), true
+		}
+	case byInt64:
+		if len(v) == 8 {
+			return n.holds(order(int64(binary.LittleEndian.Uint64(v)), n.int)), true
+		}
+	case byBytes:
+		return n.holds(bytes.Compare(v, n.Value.Value)), true
+	case byText:
+		if len(v) >= 5 {
+			return n.holds(bytes.Compare(v[4:len(v)-1], n.Value.Value[4:len(n.Value.Value)-1])), true
 		}
 	}
+	return false, false
+}
+
+// order compares numbers, none of them NaN.
+func order[T int64 | float64](a, b T) int {
 	switch {
-	case n.isDouble && v.Type == bson.TypeDouble && len(v.Value) == 8:
-		if f := math.Float64frombits(binary.LittleEndian.Uint64(v.Value)); f == f {
-			return n.holds(cmp.Compare(f, n.double)), nil
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func (n *Compare) test(v bson.RawValue) (bool, error) {
+	if v.Type == n.Value.Type {
+		if ok, decided := n.quick(v.Value); decided {
+			return ok, nil
 		}
-	case n.isInt && v.Type == bson.TypeInt32 && len(v.Value) == 4:
-		return n.holds(cmp.Compare(int64(int32(binary.LittleEndian.Uint32(v.Value))), n.int)), nil
+	}
+	if v.Type == bson.TypeInt32 && len(v.Value) == 4 {
+		i := int32(binary.LittleEndian.Uint32(v.Value))
+		switch {
+		case n.quickly == byDouble:
+			return n.holds(order(float64(i), n.double)), nil
+		case n.quickly == byInt64 && n.Value.Type == bson.TypeInt64:
+			return n.holds(order(int64(i), n.int)), nil
+		}
 	}
 	if !value.SameBracket(v.Type, n.Value.Type) {
 		switch n.Value.Type {

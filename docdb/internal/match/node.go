@@ -107,21 +107,47 @@ type Compare struct {
 
 	nan bool // Value is NaN
 
-	// The numbers of the most frequent types are compared without looking at Value again.
-	isDouble, isInt bool
-	double          float64
-	int             int64
+	// How values of the operand's own type are compared, and the operand as a number.
+	quickly quickly
+	double  float64
+	int     int64
 }
+
+// quickly names ways of comparing a value with an operand of the same type without looking at the type again.
+type quickly uint8
+
+const (
+	notQuickly quickly = iota
+	byDouble
+	byInt32
+	byInt64
+	byBytes // all bytes, in order: booleans and ObjectIDs
+	byText  // the bytes of a string
+)
 
 // newCompare makes a Compare and what it knows about its value in advance.
 func newCompare(path value.Path, op Op, v bson.RawValue, coll value.StringComparer) *Compare {
 	n := &Compare{Path: path, Op: op, Value: v, Collation: coll, nan: value.IsNaN(v)}
 	switch v.Type {
 	case bson.TypeDouble:
-		n.double, n.isDouble = value.Float64(v)
-		n.isDouble = n.isDouble && !n.nan
-	case bson.TypeInt32, bson.TypeInt64:
-		n.int, n.isInt = value.Integer(v)
+		if n.double, _ = value.Float64(v); !n.nan {
+			n.quickly = byDouble
+		}
+	case bson.TypeInt32:
+		n.int, _ = value.Integer(v)
+		n.quickly = byInt32
+	case bson.TypeInt64:
+		n.int, _ = value.Integer(v)
+		n.quickly = byInt64
+	case bson.TypeDateTime:
+		n.int, _ = value.Millis(v)
+		n.quickly = byInt64
+	case bson.TypeBoolean, bson.TypeObjectID:
+		n.quickly = byBytes
+	case bson.TypeString:
+		if coll == nil && len(v.Value) >= 5 {
+			n.quickly = byText
+		}
 	}
 	return n
 }

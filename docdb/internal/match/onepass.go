@@ -11,18 +11,63 @@ const maxOnePass = 8
 
 // onePass is what a conjunction knows to evaluate its conditions in one pass over the document, whatever the order of its fields.
 type onePass struct {
-	names  []string
-	checks [][]fieldNode // by name
-	rest   []Node        // conditions that are not on a field
+	names  *value.Names
+	checks [][]check // by name
+	rest   []Node    // conditions that are not on a field
 }
 
-// prepare groups a conjunction's conditions by field, if that saves passes.
-func (n *And) prepare() {
-	if n.fields != nil || len(n.Children) < 2 {
-		return
+// check is a condition on a field. For a comparison with the value of the field itself plain is set: it needs no walk along a path
+// unless the value is an array.
+type check struct {
+	fieldNode
+	plain *Compare
+}
+
+func newCheck(f fieldNode) check {
+	c, ok := f.(*Compare)
+	if !ok || len(c.Path) != 1 {
+		c = nil
 	}
+	return check{f, c}
+}
+
+// holds decides the condition for a value given in parts, type 0 for a missing one.
+func (c *check) holds(t bson.Type, v []byte) (bool, error) {
+	if c.plain != nil && t == c.plain.Value.Type {
+		if ok, decided := c.plain.quick(v); decided {
+			return ok, nil
+		}
+	}
+	f := bson.RawValue{Type: t, Value: v}
+	if c.plain != nil && t != bson.TypeArray {
+		return c.plain.test(f)
+	}
+	return c.evalField(nil, f)
+}
+
+// prepare groups the conditions by field, if that saves passes.
+func (n *And) prepare() {
+	if n.fields == nil && len(n.Children) >= 2 {
+		n.fields = newOnePass(n.Children)
+	}
+}
+
+// passOf gives the way to match documents with a filter in one pass, or nil.
+func passOf(root Node) *onePass {
+	if and, ok := root.(*And); ok {
+		return and.fields
+	}
+	if p := newOnePass([]Node{root}); p != nil && len(p.rest) == 0 {
+		return p
+	}
+	return nil
+}
+
+// newOnePass groups conditions by field; nil where that saves nothing.
+func newOnePass(conds []Node) *onePass {
 	p := &onePass{}
-	for _, c := range n.Children {
+	var names []string
+	for _, c := range conds {
 		f, ok := c.(fieldNode)
 		name := ""
 		if ok {
@@ -33,49 +78,43 @@ func (n *And) prepare() {
 			continue
 		}
 		at := -1
-		for i := range p.names {
-			if p.names[i] == name {
+		for i := range names {
+			if names[i] == name {
 				at = i
 			}
 		}
 		if at < 0 {
-			at = len(p.names)
-			p.names = append(p.names, name)
+			at = len(names)
+			names = append(names, name)
 			p.checks = append(p.checks, nil)
 		}
-		p.checks[at] = append(p.checks[at], f)
+		p.checks[at] = append(p.checks[at], newCheck(f))
 	}
-	if len(p.names) >= 1 && len(p.names) <= maxOnePass && len(p.rest) < len(n.Children)-1 {
-		n.fields = p
+	if len(names) == 0 || len(names) > maxOnePass || len(p.rest) > 0 && len(p.rest) >= len(conds)-1 {
+		return nil
 	}
+	p.names = value.NewNames(names...)
+	return p
 }
 
 // eval checks each condition when its field comes by, and at the end those whose fields are missing.
 func (p *onePass) eval(doc []byte) (bool, error) {
-	var seen [maxOnePass]bool
+	seen, all := uint32(0), uint32(1)<<len(p.checks)-1
 	m := value.Members(doc)
-	for left := len(p.names); left > 0; {
-		i, v := m.Find(p.names)
+	for seen != all {
+		i, t, v := m.Find(p.names)
 		if i < 0 {
-			break
-		}
-		if seen[i] {
-			continue // a second member of the name; the first one counts
-		}
-		seen[i] = true
-		left--
-		for _, c := range p.checks[i] {
-			if ok, err := c.evalField(nil, v); !ok || err != nil {
+			if ok, err := p.missing(seen); !ok || err != nil {
 				return false, err
 			}
+			break
 		}
-	}
-	for i := range p.names {
-		if seen[i] {
-			continue
+		if seen&(1<<i) != 0 {
+			continue // a second member of the name; the first one counts
 		}
-		for _, c := range p.checks[i] {
-			if ok, err := c.evalField(nil, bson.RawValue{}); !ok || err != nil {
+		seen |= 1 << i
+		for j := range p.checks[i] {
+			if ok, err := p.checks[i][j].holds(t, v); !ok || err != nil {
 				return false, err
 			}
 		}
@@ -83,6 +122,21 @@ func (p *onePass) eval(doc []byte) (bool, error) {
 	for _, c := range p.rest {
 		if ok, err := c.eval(nil, value.Doc(doc)); !ok || err != nil {
 			return false, err
+		}
+	}
+	return true, nil
+}
+
+// missing checks the conditions on fields that the document does not have.
+func (p *onePass) missing(seen uint32) (bool, error) {
+	for i := range p.checks {
+		if seen&(1<<i) != 0 {
+			continue
+		}
+		for j := range p.checks[i] {
+			if ok, err := p.checks[i][j].holds(0, nil); !ok || err != nil {
+				return false, err
+			}
 		}
 	}
 	return true, nil

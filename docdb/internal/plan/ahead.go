@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/prefetch"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/value"
 )
@@ -25,6 +26,9 @@ const (
 	// segmentBytes and segmentTime bound what a segment gathers and how long it may take before the caller gets what there is.
 	segmentBytes = 256 << 10
 	segmentTime  = 20 * time.Millisecond
+	// firstBytes are fetched of the next document, and of the third from here if all are of one length, while the present one is
+	// being looked at: most filters end there.
+	firstBytes = 128
 )
 
 // Filter decides whether a document is wanted. Several goroutines call it.
@@ -35,7 +39,7 @@ type ahead struct {
 	c     *store.Collection
 	view  *store.SnapshotView
 	where Filter
-	keep  []string // the fields that are wanted of a document; nil for all
+	keep  *value.Names // the fields that are wanted of a document; nil for all
 	from  store.RecordID
 	end   store.RecordID // the record behind the last one
 	size  store.RecordID
@@ -148,6 +152,8 @@ func (g *segment) walk(a *ahead) {
 			return
 		}
 		doc := bson.Raw(g.it.Value())
+		prefetch.Behind(doc, len(doc), firstBytes)
+		prefetch.Behind(doc, 3*len(doc), firstBytes)
 		g.docs++
 		wanted, err := a.where(doc)
 		if err != nil {
@@ -174,18 +180,19 @@ func (g *segment) walk(a *ahead) {
 }
 
 // appendFields writes a document of those top-level members of doc whose names are in keep.
-func appendFields(dst []byte, doc bson.Raw, keep []string) []byte {
+func appendFields(dst []byte, doc bson.Raw, keep *value.Names) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
 	m := value.Members(doc)
 	var seen uint64
 	for {
-		i, v := m.Find(keep)
+		i, t, v := m.Find(keep)
 		if i < 0 {
 			break
 		}
-		dst = value.Append(dst, keep[i], v)
-		if seen |= 1 << i; len(keep) <= 64 && seen == 1<<len(keep)-1 {
+		dst = append(append(append(dst, byte(t)), keep.Name(i)...), 0)
+		dst = append(dst, v...)
+		if seen |= 1 << i; keep.Len() <= 64 && seen == 1<<keep.Len()-1 {
 			break
 		}
 	}

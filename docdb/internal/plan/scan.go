@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/store"
+	"regent/docdb/internal/value"
 )
 
 // Stats counts what a scan has looked at.
@@ -26,7 +27,7 @@ type Scan struct {
 
 	// selecting
 	where Filter
-	keep  []string
+	keep  *value.Names
 	ahead *ahead
 
 	// walking indexes
@@ -73,7 +74,12 @@ func (p *Plan) Open(c *store.Collection, view store.View) (*Scan, error) {
 
 // Where makes Next leave out documents that the filter does not want. With fields not nil a document may be reduced to the
 // top-level members of these names.
-func (s *Scan) Where(f Filter, fields []string) { s.where, s.keep = f, fields }
+func (s *Scan) Where(f Filter, fields []string) {
+	s.where, s.keep = f, nil
+	if fields != nil {
+		s.keep = value.NewNames(fields...)
+	}
+}
 
 // Close ends the walk.
 func (s *Scan) Close() error {

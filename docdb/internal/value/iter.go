@@ -204,58 +204,6 @@ func Lookup(doc []byte, name string) bson.RawValue {
 	return bson.RawValue{}
 }
 
-// Named walks the members of a document that have one of a few names, in the order of the document.
-type Named struct{ rest []byte }
-
-// Members returns a walk over the members of a document.
-func Members(doc []byte) Named {
-	if len(doc) < 5 {
-		return Named{}
-	}
-	n := int(int32(binary.LittleEndian.Uint32(doc)))
-	if n < 5 || n > len(doc) {
-		return Named{}
-	}
-	return Named{doc[4:n]}
-}
-
-// Find moves to the next member that has one of the names and returns which one, and its value; -1 at the end. As in Lookup, a
-// name is compared before its end is looked for.
-func (m *Named) Find(names []string) (int, bson.RawValue) {
-	b := m.rest
-	for len(b) > 1 && b[0] != 0 {
-		t := bson.Type(b[0])
-		b = b[1:]
-		found, end := -1, 0
-		for i, name := range names {
-			if len(b) > len(name) && b[len(name)] == 0 && string(b[:len(name)]) == name {
-				found, end = i, len(name)
-				break
-			}
-		}
-		if found < 0 {
-			for end < len(b) && b[end] != 0 {
-				end++
-			}
-			if end == len(b) {
-				break
-			}
-		}
-		b = b[end+1:]
-		k := size(t, b)
-		if k < 0 {
-			break
-		}
-		if found >= 0 {
-			m.rest = b[k:]
-			return found, bson.RawValue{Type: t, Value: b[:k:k]}
-		}
-		b = b[k:]
-	}
-	m.rest = nil
-	return -1, bson.RawValue{}
-}
-
 // Count returns the number of members of a document or array.
 func Count(doc []byte) int {
 	n := 0
