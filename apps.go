@@ -294,7 +294,7 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 // openAccounts gives an instance its accounts.
 func (srv *Server) openAccounts(ctx context.Context, in *instance, s *served) (err error) {
 	in.accounts, err = auth.New(ctx, auth.Config{
-		App: in.app, Domain: s.domain, DB: srv.deployments.system(), Sessions: srv.sessions, Functions: in,
+		App: in.app, Domain: s.domain, DB: srv.deployments.system(), WriteConcern: srv.deployments.concern, Sessions: srv.sessions, Functions: in,
 		CustomData: func(_ context.Context, dataSource string) (*mongo.Client, error) {
 			return srv.deployments.client(dataSource), nil
 		},

@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"regent/docdb"
 )
@@ -24,11 +25,12 @@ const systemDatabase = "__regent"
 // reached through the official driver; the embedded one by an in-memory
 // connection.
 type deployments struct {
-	unnamed  *mongo.Client            // serves what no name claims, and systemDatabase
-	named    map[string]*mongo.Client // by data source
-	embedded *docdb.DB                // nil when unnamed is a MongoDB deployment
-	listener net.Listener             // of the embedded database, nil without --docdb-listen
-	where    string                   // for people
+	unnamed  *mongo.Client              // serves what no name claims, and systemDatabase
+	concern  *writeconcern.WriteConcern // of unnamed, nil for its default
+	named    map[string]*mongo.Client   // by data source
+	embedded *docdb.DB                  // nil when unnamed is a MongoDB deployment
+	listener net.Listener               // of the embedded database, nil without --docdb-listen
+	where    string                     // for people
 }
 
 // connectTimeout bounds the first contact with a MongoDB deployment.
@@ -51,7 +53,8 @@ func openDeployments(ctx context.Context, c *Config) (_ *deployments, err error)
 				return nil, fmt.Errorf("--mongodb %q: allowed are a URI (mongodb://…) and NAME=URI", spec)
 			}
 		}
-		client, err := mongo.Connect(options.Client().ApplyURI(uri).SetAppName("regent"))
+		o := options.Client().ApplyURI(uri).SetAppName("regent")
+		client, err := mongo.Connect(o)
 		if err != nil {
 			return nil, fmt.Errorf("--mongodb %s: %w", redactURI(uri), err)
 		}
@@ -59,7 +62,7 @@ func openDeployments(ctx context.Context, c *Config) (_ *deployments, err error)
 			if d.unnamed != nil {
 				return nil, errors.New("--mongodb: only one URI may be without a data source's name")
 			}
-			d.unnamed, d.where = client, redactURI(uri)
+			d.unnamed, d.concern, d.where = client, o.WriteConcern, redactURI(uri)
 		} else {
 			d.named[name] = client
 		}

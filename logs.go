@@ -82,12 +82,19 @@ func (srv *Server) recordFailure(f client.Failure) {
 	srv.addLog(e)
 }
 
-// recordAccount logs what happened to a user.
+// recordAccount logs what happened to a user: one entry for each request, also
+// where a log-in made the user (app-services.md §13.1).
 func (srv *Server) recordAccount(appID string, ev auth.Event) {
+	if ev.First && ev.Operation == auth.Create {
+		return
+	}
 	e := log.Entry{AppID: appID, Type: log.TypeAuth, Started: ev.Time, Completed: ev.Time, Route: string(ev.Operation)}
 	if ev.User != nil {
 		e.UserID = ev.User.ID
 	}
 	e.Messages = append(e.Messages, ev.Providers...)
+	if ev.First {
+		e.Messages = append(e.Messages, "new user")
+	}
 	srv.addLog(e)
 }

@@ -3,13 +3,13 @@ package auth
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/internal/bulk"
 )
 
 // How many commands insert new users at once, and how many users one may carry.
@@ -25,13 +25,14 @@ const (
 // into the database together, by one command and one commit; one that arrives
 // alone is written at once.
 type arrivals struct {
-	users   *mongo.Collection
+	users   *bulk.Inserter
 	waiting chan *arrival
 	closing context.Context
 }
 
 type arrival struct {
-	user *record
+	id   bson.ObjectID
+	user bson.Raw
 	done chan error // has room for the one answer
 }
 
@@ -64,25 +65,16 @@ func (a *arrivals) write(batch []*arrival) {
 	// Not under closing: what has begun is finished and answered.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.closing), arrivalLimit)
 	defer cancel()
-	var err error
-	if len(batch) == 1 {
-		_, err = a.users.InsertOne(ctx, batch[0].user)
-	} else {
-		// In the order of their ids: the database need not look up one that lies above all that it has.
-		slices.SortFunc(batch, func(a, b *arrival) int { return bytes.Compare(a.user.ID[:], b.user.ID[:]) })
-		users := make([]*record, len(batch))
-		for i, w := range batch {
-			users[i] = w.user
-		}
-		_, err = a.users.InsertMany(ctx, users, options.InsertMany().SetOrdered(false))
+	// In the order of their ids: the database need not look up one that lies above all that it has.
+	slices.SortFunc(batch, func(a, b *arrival) int { return bytes.Compare(a.id[:], b.id[:]) })
+	users := make([]bson.Raw, len(batch))
+	for i, w := range batch {
+		users[i] = w.user
 	}
-	var each mongo.BulkWriteException
-	if errors.As(err, &each) && each.WriteConcernError == nil {
-		for _, e := range each.WriteErrors {
-			batch[e.Index].done <- e
-			batch[e.Index] = nil
-		}
-		err = nil
+	refused, err := a.users.Insert(ctx, users)
+	for _, e := range refused {
+		batch[e.Index].done <- e
+		batch[e.Index] = nil
 	}
 	for _, w := range batch {
 		if w != nil {
@@ -91,19 +83,23 @@ func (a *arrivals) write(batch []*arrival) {
 	}
 }
 
-// insert returns when the user is durable. When ctx ends earlier, the user may
-// exist or not.
-func (a *arrivals) insert(ctx context.Context, r *record) error {
-	w := &arrival{user: r, done: make(chan error, 1)}
+// insert sends a user on its way into the database.
+func (a *arrivals) insert(ctx context.Context, r *record) *arrival {
+	w := &arrival{id: r.ID, user: r.encode(), done: make(chan error, 1)}
 	select {
 	case a.waiting <- w:
 	case <-ctx.Done():
-		return ctx.Err()
+		w.done <- ctx.Err()
 	case <-a.closing.Done():
 		// The app's next version is served already; a log-in that began with this one still ends well.
-		_, err := a.users.InsertOne(ctx, r)
-		w.done <- err
+		a.write([]*arrival{w})
 	}
+	return w
+}
+
+// durable returns when the user is. When ctx ends earlier, the user may exist or
+// not.
+func (w *arrival) durable(ctx context.Context) error {
 	select {
 	case err := <-w.done:
 		if err != nil {

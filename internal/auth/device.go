@@ -31,21 +31,24 @@ func parseDevice(body bson.Raw) (device, error) {
 
 func deviceFrom(doc bson.Raw) device {
 	d := device{info: &session.DeviceInfo{}}
-	for name, field := range map[string]*string{
-		"appId": &d.info.AppID, "appVersion": &d.info.AppVersion, "platform": &d.info.Platform, "platformVersion": &d.info.PlatformVersion,
-		"sdk": &d.info.SDK, "sdkVersion": &d.info.SDKVersion, "cpuArch": &d.info.CPUArch, "deviceName": &d.info.DeviceName,
-		"deviceVersion": &d.info.DeviceVersion, "frameworkName": &d.info.FrameworkName, "frameworkVersion": &d.info.FrameworkVersion,
-		"coreVersion": &d.info.CoreVersion, "bundleId": &d.info.BundleID,
-	} {
-		if t, ok := doc.Lookup(name).StringValueOK(); ok {
-			*field = cut(t, deviceFieldLimit)
+	elems, _ := doc.Elements()
+	for _, e := range elems {
+		name, v := e.Key(), e.Value()
+		if name == "deviceId" {
+			if id, ok := v.ObjectIDOK(); ok {
+				d.id = id
+			} else if t, ok := v.StringValueOK(); ok {
+				d.id, _ = bson.ObjectIDFromHex(t) // anything else: as if there were none
+			}
+			continue
 		}
-	}
-	v := doc.Lookup("deviceId")
-	if id, ok := v.ObjectIDOK(); ok {
-		d.id = id
-	} else if t, ok := v.StringValueOK(); ok {
-		d.id, _ = bson.ObjectIDFromHex(t) // anything else: as if there were none
+		for _, f := range session.DeviceFields() {
+			if f.Sent == name {
+				t, _ := v.StringValueOK()
+				*f.Of(d.info) = cut(t, deviceFieldLimit)
+				break
+			}
+		}
 	}
 	if d.id.IsZero() {
 		d.id = bson.NewObjectID()

@@ -69,7 +69,8 @@ func (s *Service) enter(ctx context.Context, p *provider, id *identified, d devi
 }
 
 // enterNew is enter for an identity that nobody can have. The user's document
-// holds its first session, so that one write makes both durable.
+// holds its first session, so that one write makes both durable; the tokens are
+// signed meanwhile.
 func (s *Service) enterNew(ctx context.Context, p *provider, id *identified, d device, request *caller.Request) (Tokens, error) {
 	r, err := s.draft(ctx, bson.NewObjectID(), p.Name, id, user.Normal, request)
 	if err != nil {
@@ -79,17 +80,19 @@ func (s *Service) enterNew(ctx context.Context, p *provider, id *identified, d d
 	if err != nil {
 		return Tokens{}, err
 	}
-	opening, err := s.Sessions.BeginFirst(ctx, n)
+	opening, err := s.Sessions.OpenFirst(ctx, n)
 	if err != nil {
 		return Tokens{}, err
 	}
 	r.First = opening.First()
-	if err := s.arrivals.insert(ctx, r); err != nil {
+	arrival := s.arrivals.insert(ctx, r)
+	t, err := opening.Sign()
+	if err := errors.Join(arrival.durable(ctx), err); err != nil {
 		return Tokens{}, err
 	}
 	s.users.Put(r.ID, r)
 	s.Sessions.Opened(opening)
-	return s.entered(p, d, r, true, opening.Tokens), nil
+	return s.entered(p, d, r, true, t), nil
 }
 
 func (s *Service) begin(ctx context.Context, p *provider, id *identified, d device, r *record, request *caller.Request) (session.Tokens, error) {
@@ -111,10 +114,11 @@ func (s *Service) newSession(ctx context.Context, p *provider, id *identified, d
 }
 
 func (s *Service) entered(p *provider, d device, r *record, created bool, t session.Tokens) Tokens {
+	now := s.Now()
 	if created {
-		s.emit(Create, []string{p.Name}, r)
+		s.Events(Event{Operation: Create, Providers: []string{p.Name}, User: r.view, Time: now, First: true})
 	}
-	s.emit(Login, []string{p.Name}, r)
+	s.Events(Event{Operation: Login, Providers: []string{p.Name}, User: r.view, Time: now, First: created})
 	return Tokens{AccessToken: t.Access, RefreshToken: t.Refresh, UserID: r.view.ID, DeviceID: d.id.Hex()}
 }
 

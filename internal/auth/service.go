@@ -25,9 +25,11 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"regent/internal/app"
 	"regent/internal/auth/password"
+	"regent/internal/bulk"
 	"regent/internal/caller"
 	"regent/internal/fault"
 	"regent/internal/mail"
@@ -58,6 +60,7 @@ type Event struct {
 	Providers []string // provider types concerned; all of the user's for DELETE
 	User      *user.User
 	Time      time.Time
+	First     bool // the CREATE and the LOGIN of a log-in that made the user
 }
 
 // Config is what a Service needs. App, Domain, DB and Sessions are required.
@@ -66,6 +69,10 @@ type Config struct {
 	Domain   bson.ObjectID   // from EnsureApp
 	DB       *mongo.Database // __regent
 	Sessions *session.Service
+
+	// WriteConcern is DB's, which the driver does not tell; nil: the deployment's
+	// default.
+	WriteConcern *writeconcern.WriteConcern
 
 	// Functions runs the app's functions; without it, providers that need one
 	// answer with an error that says so.
@@ -104,6 +111,7 @@ type Service struct {
 	store     store
 	users     *live.Cache[*record]
 	providers map[string]*provider
+	ids       map[string]string // of the providers; see providerID
 	throttle  *throttle
 	creating  keyedLock
 	arrivals  arrivals
@@ -142,8 +150,12 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		}
 		c.Passwords = h
 	}
-	s := &Service{Config: c, settings: settingsOf(c.App), store: newStore(c.DB), providers: map[string]*provider{}}
+	s := &Service{Config: c, settings: settingsOf(c.App), store: newStore(c.DB), providers: map[string]*provider{}, ids: map[string]string{}}
 	if err := s.store.ensureIndexes(ctx); err != nil {
+		return nil, fmt.Errorf("preparing accounts: %w", err)
+	}
+	inserter, err := bulk.New(s.store.users, c.WriteConcern)
+	if err != nil {
 		return nil, fmt.Errorf("preparing accounts: %w", err)
 	}
 	s.throttle = newThrottle(s.store.throttle, s.Domain, c.Now)
@@ -164,11 +176,12 @@ func New(ctx context.Context, c Config) (*Service, error) {
 			how = &brokenProvider{name: p.Name, err: err}
 		}
 		s.providers[p.Name] = &provider{Provider: p, how: how}
+		s.ids[p.Name] = s.providerID(p.Name)
 	}
 	// The service outlives the context that it is made under.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.arrivals = arrivals{users: s.store.users, waiting: make(chan *arrival), closing: background}
+	s.arrivals = arrivals{users: inserter, waiting: make(chan *arrival), closing: background}
 	for range arrivalWriters {
 		s.background.Go(s.arrivals.run)
 	}
@@ -211,7 +224,12 @@ func (s *Service) provider(name string) (*provider, error) {
 
 // providerID is the id of one of the app's providers: the protocol wants 24 hex
 // digits, derived here so that every process says the same.
-func (s *Service) providerID(name string) string { return derivedID(s.Domain, "provider "+name).Hex() }
+func (s *Service) providerID(name string) string {
+	if id := s.ids[name]; id != "" {
+		return id
+	}
+	return derivedID(s.Domain, "provider "+name).Hex()
+}
 
 func (s *Service) accessTTL() time.Duration {
 	if t := s.settings.AccessTokenTTL; t > 0 {

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/internal/session"
 	"regent/internal/user"
@@ -97,6 +99,57 @@ type record struct {
 	First      *session.First  `bson:"first_session,omitempty"` // session.FirstField; package session's
 
 	view *user.User // what the rest of the program sees; set by shape
+}
+
+// encode writes a record as the driver would, without its reflection.
+func (r *record) encode() bson.Raw {
+	size := 320 + len(r.Data)
+	for i := range r.Identities {
+		size += 128 + 2*len(r.Identities[i].ID) + len(r.Identities[i].Data)
+	}
+	start, doc := bsoncore.AppendDocumentStart(make([]byte, 0, size))
+	doc = bsoncore.AppendObjectIDElement(doc, "_id", r.ID)
+	doc = bsoncore.AppendObjectIDElement(doc, "app", r.App)
+	doc = bsoncore.AppendStringElement(doc, "type", string(r.Type))
+	doc = bsoncore.AppendDateTimeElement(doc, "created", r.Created.UnixMilli())
+	if r.LastLogin != nil {
+		doc = bsoncore.AppendDateTimeElement(doc, "last_login", r.LastLogin.UnixMilli())
+	}
+	if r.Disabled {
+		doc = bsoncore.AppendBooleanElement(doc, "disabled", true)
+	}
+	if len(r.Data) > 0 {
+		doc = bsoncore.AppendDocumentElement(doc, "data", bsoncore.Document(r.Data))
+	}
+	list, doc := bsoncore.AppendArrayElementStart(doc, "identities")
+	for i := range r.Identities {
+		id := &r.Identities[i]
+		var one int32
+		one, doc = bsoncore.AppendDocumentElementStart(doc, strconv.Itoa(i))
+		doc = bsoncore.AppendStringElement(doc, "id", id.ID)
+		doc = bsoncore.AppendStringElement(doc, "provider_type", id.ProviderType)
+		doc = bsoncore.AppendStringElement(doc, "provider_id", id.ProviderID)
+		if len(id.Data) > 0 {
+			doc = bsoncore.AppendDocumentElement(doc, "data", bsoncore.Document(id.Data))
+		}
+		doc, _ = bsoncore.AppendDocumentEnd(doc, one)
+	}
+	doc, _ = bsoncore.AppendArrayEnd(doc, list)
+	if len(r.Logins) > 0 {
+		list, doc = bsoncore.AppendArrayElementStart(doc, "logins")
+		for i, key := range r.Logins {
+			doc = bsoncore.AppendStringElement(doc, strconv.Itoa(i), key)
+		}
+		doc, _ = bsoncore.AppendArrayEnd(doc, list)
+	}
+	if r.Imported {
+		doc = bsoncore.AppendBooleanElement(doc, "imported", true)
+	}
+	if r.First != nil {
+		doc = r.First.Append(doc)
+	}
+	doc, _ = bsoncore.AppendDocumentEnd(doc, start)
+	return bson.Raw(doc)
 }
 
 func loginKey(provider, id string) string { return provider + ":" + id }

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/internal/session/live"
 )
@@ -29,6 +30,30 @@ type First struct {
 	Expires    *time.Time    `bson:"expires,omitempty"`
 }
 
+// Append appends f as FirstField of a user's document, as the driver would encode it.
+func (f *First) Append(doc []byte) []byte {
+	i, doc := bsoncore.AppendDocumentElementStart(doc, FirstField)
+	doc = bsoncore.AppendObjectIDElement(doc, "device", f.Device)
+	if f.DeviceInfo != nil {
+		var j int32
+		j, doc = bsoncore.AppendDocumentElementStart(doc, "device_info")
+		for k := range deviceFields {
+			if text := *deviceFields[k].Of(f.DeviceInfo); text != "" {
+				doc = bsoncore.AppendStringElement(doc, deviceFields[k].Stored, text)
+			}
+		}
+		doc, _ = bsoncore.AppendDocumentEnd(doc, j)
+	}
+	doc = bsoncore.AppendDateTimeElement(doc, "created", f.Created.UnixMilli())
+	doc = bsoncore.AppendDateTimeElement(doc, "used", f.Used.UnixMilli())
+	doc = bsoncore.AppendStringElement(doc, "address", f.Address)
+	if f.Expires != nil {
+		doc = bsoncore.AppendDateTimeElement(doc, "expires", f.Expires.UnixMilli())
+	}
+	doc, _ = bsoncore.AppendDocumentEnd(doc, i)
+	return doc
+}
+
 // firstOwner is what of a user's document a First is completed by.
 type firstOwner struct {
 	ID         bson.ObjectID `bson:"_id"`
@@ -37,10 +62,24 @@ type firstOwner struct {
 	First      *First        `bson:"first_session"`
 }
 
-// Opening is a session whose tokens are signed and that is not stored yet.
+// Opening is a session that is not stored yet.
 type Opening struct {
-	Tokens
-	stored *Stored
+	service      *Service
+	keys         *keyRing
+	stored       *Stored
+	userData     bson.Raw
+	accessTTL    time.Duration
+	refreshUntil time.Time
+}
+
+// Sign makes the session's tokens, which may be done while it is being stored.
+func (o *Opening) Sign() (Tokens, error) {
+	refresh, err := o.keys.sign(refreshClaims(o.stored, o.stored.Created, o.refreshUntil))
+	if err != nil {
+		return Tokens{}, err
+	}
+	access, err := o.service.access(o.keys, o.stored, o.userData, o.accessTTL)
+	return Tokens{SessionID: o.stored.ID, Access: access, Refresh: refresh}, err
 }
 
 // First is what the new user's document has to hold in FirstField.
@@ -49,10 +88,10 @@ func (o *Opening) First() *First {
 	return &First{Device: st.Device, DeviceInfo: st.DeviceInfo, Created: st.Created, Used: st.Used, Address: st.Address, Expires: st.Expires}
 }
 
-// BeginFirst opens the session of a user that is about to be created. It exists
-// once the caller has inserted the user with Opening.First, and has then called
-// Opened.
-func (s *Service) BeginFirst(ctx context.Context, n New) (*Opening, error) {
+// OpenFirst describes the session of a user that is about to be created. It
+// exists once the caller has inserted the user with Opening.First; Opened is to be
+// called then.
+func (s *Service) OpenFirst(ctx context.Context, n New) (*Opening, error) {
 	o, err := s.open(ctx, n.User, n)
 	if err == nil {
 		o.stored.first = true

@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strconv"
 	"sync"
@@ -38,43 +40,38 @@ type keyDocument struct {
 // database: forged tokens cost nothing more.
 const reloadInterval = time.Second
 
-// keyRing holds the keys of one app.
+// keyRing holds the keys of one app. It does not change once it was read; another
+// takes its place.
 type keyRing struct {
 	app     bson.ObjectID
-	mu      sync.Mutex
 	signing string
-	header  string // of the tokens that it signs, encoded
+	header  string    // of the tokens that it signs, encoded
+	macs    sync.Pool // of the signing key, ready to sign: its schedule is computed once
 	secrets map[string][]byte
 	loaded  time.Time
 }
 
 func (r *keyRing) current() (string, []byte, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	return r.signing, r.secrets[r.signing], r.signing != ""
 }
 
-// sign makes a token of claims. The library computes the signature; the header
-// is written once for each key, because writing it for every token cost more.
-func (r *keyRing) sign(claims any) (string, error) {
-	r.mu.Lock()
-	header, secret := r.header, r.secrets[r.signing]
-	r.mu.Unlock()
-	if header == "" {
+// sign makes a token of claims (JWS with HS256). Header and key schedule are
+// computed once for each key, because doing it for every token cost more than the
+// signature.
+func (r *keyRing) sign(claims []byte) (string, error) {
+	if r.header == "" {
 		return "", errors.New("the app has no signing key")
 	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
 	encoding := base64.RawURLEncoding
-	token := make([]byte, 0, len(header)+encoding.EncodedLen(len(payload))+encoding.EncodedLen(sha256.Size)+2)
-	token = append(append(token, header...), '.')
-	token = encoding.AppendEncode(token, payload)
-	signature, err := jwt.SigningMethodHS256.Sign(string(token), secret)
-	if err != nil {
-		return "", err
-	}
+	token := make([]byte, 0, len(r.header)+encoding.EncodedLen(len(claims))+encoding.EncodedLen(sha256.Size)+2)
+	token = append(append(token, r.header...), '.')
+	token = encoding.AppendEncode(token, claims)
+	mac := r.macs.Get().(hash.Hash)
+	mac.Write(token)
+	var sum [sha256.Size]byte
+	signature := mac.Sum(sum[:0])
+	mac.Reset()
+	r.macs.Put(mac)
 	return string(encoding.AppendEncode(append(token, '.'), signature)), nil
 }
 
@@ -94,8 +91,6 @@ func (s *Service) fresh(r *keyRing) bool {
 	if s.watcher.Live() {
 		return true
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	return time.Since(r.loaded) < live.MaxStale
 }
 
@@ -156,6 +151,8 @@ func (s *Service) readKeys(ctx context.Context, r *keyRing) error {
 	}
 	header, err := json.Marshal(map[string]string{"alg": jwt.SigningMethodHS256.Alg(), "kid": r.signing, "typ": "JWT"})
 	r.header = base64.RawURLEncoding.EncodeToString(header)
+	secret := r.secrets[r.signing]
+	r.macs.New = func() any { return hmac.New(sha256.New, secret) }
 	return err
 }
 
@@ -257,9 +254,7 @@ func (s *Service) verifyKey(ctx context.Context, app bson.ObjectID, kid string) 
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
 	secret, age := r.secrets[kid], time.Since(r.loaded)
-	r.mu.Unlock()
 	if secret != nil {
 		return secret, nil
 	}
@@ -268,9 +263,7 @@ func (s *Service) verifyKey(ctx context.Context, app bson.ObjectID, kid string) 
 		if r, err = s.loadRing(ctx, app); err != nil {
 			return nil, err
 		}
-		r.mu.Lock()
 		secret = r.secrets[kid]
-		r.mu.Unlock()
 	}
 	if secret == nil {
 		return nil, errSignature

@@ -50,6 +50,31 @@ type DeviceInfo struct {
 	BundleID         string `bson:"bundle_id,omitempty"`
 }
 
+// DeviceField is one of DeviceInfo's: what clients call it, and how it is stored.
+type DeviceField struct {
+	Sent, Stored string
+	Of           func(*DeviceInfo) *string
+}
+
+// DeviceFields are all fields of DeviceInfo, in its order.
+func DeviceFields() []DeviceField { return deviceFields[:] }
+
+var deviceFields = [...]DeviceField{
+	{"appId", "app_id", func(d *DeviceInfo) *string { return &d.AppID }},
+	{"appVersion", "app_version", func(d *DeviceInfo) *string { return &d.AppVersion }},
+	{"platform", "platform", func(d *DeviceInfo) *string { return &d.Platform }},
+	{"platformVersion", "platform_version", func(d *DeviceInfo) *string { return &d.PlatformVersion }},
+	{"sdk", "sdk", func(d *DeviceInfo) *string { return &d.SDK }},
+	{"sdkVersion", "sdk_version", func(d *DeviceInfo) *string { return &d.SDKVersion }},
+	{"cpuArch", "cpu_arch", func(d *DeviceInfo) *string { return &d.CPUArch }},
+	{"deviceName", "device_name", func(d *DeviceInfo) *string { return &d.DeviceName }},
+	{"deviceVersion", "device_version", func(d *DeviceInfo) *string { return &d.DeviceVersion }},
+	{"frameworkName", "framework_name", func(d *DeviceInfo) *string { return &d.FrameworkName }},
+	{"frameworkVersion", "framework_version", func(d *DeviceInfo) *string { return &d.FrameworkVersion }},
+	{"coreVersion", "core_version", func(d *DeviceInfo) *string { return &d.CoreVersion }},
+	{"bundleId", "bundle_id", func(d *DeviceInfo) *string { return &d.BundleID }},
+}
+
 // usedEvery bounds the writes that noting a session's last use costs.
 const usedEvery = 5 * time.Minute
 

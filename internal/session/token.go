@@ -85,44 +85,36 @@ func (s *Service) Begin(ctx context.Context, n New) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
+	t, err := o.Sign()
+	if err != nil {
+		return Tokens{}, err
+	}
 	if _, err := s.sessions.InsertOne(ctx, o.stored); err != nil {
 		return Tokens{}, fmt.Errorf("storing the session: %w", err)
 	}
 	s.Opened(o)
-	return o.Tokens, nil
+	return t, nil
 }
 
-// open describes a new session and signs its tokens.
+// open describes a new session.
 func (s *Service) open(ctx context.Context, id bson.ObjectID, n New) (*Opening, error) {
+	keys, err := s.ring(ctx, n.App)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
-	st := &Stored{
-		ID: id, App: n.App, User: n.User, Identity: n.Identity, Device: n.Device, DeviceInfo: n.DeviceInfo,
-		Created: now, Used: now, Address: n.Address,
+	o := &Opening{
+		service: s, keys: keys, userData: n.UserData, accessTTL: n.AccessTTL, refreshUntil: now.Add(Forever),
+		stored: &Stored{
+			ID: id, App: n.App, User: n.User, Identity: n.Identity, Device: n.Device, DeviceInfo: n.DeviceInfo,
+			Created: now, Used: now, Address: n.Address,
+		},
 	}
-	expires := now.Add(Forever)
 	if n.RefreshTTL > 0 {
-		expires = now.Add(n.RefreshTTL)
-		st.Expires = &expires
+		o.refreshUntil = now.Add(n.RefreshTTL)
+		o.stored.Expires = &o.refreshUntil
 	}
-	r, err := s.ring(ctx, n.App)
-	if err != nil {
-		return nil, err
-	}
-	identity := identityClaim(n.Identity)
-	refresh, err := r.sign(&refreshClaims{
-		DeviceID: n.Device.Hex(), DomainID: n.App.Hex(), SessionID: st.ID.Hex(), Identity: identity,
-		Expires: expires.Unix(), IssuedAt: now.Unix(),
-		StitchDeviceID: n.Device.Hex(), StitchDomainID: n.App.Hex(), StitchID: st.ID.Hex(), StitchIdentity: identity,
-		UserID: n.User.Hex(), Type: typeRefresh,
-	})
-	if err != nil {
-		return nil, err
-	}
-	access, err := s.access(r, st, n.UserData, n.AccessTTL)
-	if err != nil {
-		return nil, err
-	}
-	return &Opening{Tokens: Tokens{SessionID: st.ID, Access: access, Refresh: refresh}, stored: st}, nil
+	return o, nil
 }
 
 // Access issues a new access token for a session, with fresh custom data, and
@@ -144,23 +136,20 @@ func (s *Service) Access(ctx context.Context, se *Session, data bson.Raw, ttl ti
 	return token, nil
 }
 
+// access signs an access token.
 func (s *Service) access(r *keyRing, st *Stored, data bson.Raw, ttl time.Duration) (string, error) {
 	if ttl <= 0 {
 		ttl = DefaultAccessTTL
 	}
-	now := s.now()
-	c := &accessClaims{
-		DeviceID: st.Device.Hex(), DomainID: st.App.Hex(), Expires: now.Add(ttl).Unix(), IssuedAt: now.Unix(), SessionID: st.ID.Hex(),
-		StitchDeviceID: st.Device.Hex(), StitchDomainID: st.App.Hex(), UserID: st.User.Hex(), Type: typeAccess,
-	}
+	var text []byte
 	if data != nil {
-		text, err := ejson.Append(nil, bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: data})
-		if err != nil {
+		var err error
+		if text, err = ejson.Append(nil, bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: data}); err != nil {
 			return "", fmt.Errorf("writing custom data into the token: %w", err)
 		}
-		c.UserData = text
 	}
-	return r.sign(c)
+	now := s.now()
+	return r.sign(accessClaims(st, now, now.Add(ttl), text))
 }
 
 // VerifyAccess checks an access token of the app and that its session lives.
