@@ -337,11 +337,8 @@ func scanOnly(p *plan.Plan, stats *plan.Stats) bson.D {
 	bounds := bson.D{}
 	for _, b := range p.Bounds {
 		list := bson.A{}
-		for _, s := range b.Intervals {
+		for _, s := range b.Intervals() {
 			list = append(list, s)
-		}
-		if b.Intervals == nil {
-			list = append(list, "[MinKey, MaxKey]")
 		}
 		bounds = append(bounds, bson.E{Key: b.Path, Value: list})
 	}

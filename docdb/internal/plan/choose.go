@@ -85,12 +85,6 @@ type Plan struct {
 	Limited int
 }
 
-// Bound is what explain shows for a field of an index.
-type Bound struct {
-	Path      string
-	Intervals []string
-}
-
 // Make chooses a plan.
 func Make(r *Request) *Plan {
 	if r.Natural != 0 {
@@ -143,7 +137,7 @@ func score(p *Plan, r *Request) int {
 	}
 	points := 0
 	for _, b := range p.Bounds {
-		if b.Intervals == nil {
+		if b.text == "" && b.ivs == nil {
 			break
 		}
 		points++
@@ -246,7 +240,7 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 				} else {
 					ranges = r.textScan(prefixes)
 				}
-				p.Bounds = append(p.Bounds, Bound{Path: f.Path, Intervals: []string{"cells"}})
+				p.Bounds = append(p.Bounds, Bound{Path: f.Path, text: "cells"})
 				p.Limited++
 				p.Distinct = false
 			}
@@ -260,7 +254,7 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 			continue
 		}
 		if ivs == nil {
-			p.Bounds = append(p.Bounds, Bound{Path: f.Path})
+			p.Bounds = append(p.Bounds, Bound{Path: f.Path, desc: f.Desc})
 			points = false
 			continue
 		}
@@ -277,7 +271,7 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 			}
 		}
 		if f.Kind == keys.Hashed && !allPoints {
-			p.Bounds = append(p.Bounds, Bound{Path: f.Path})
+			p.Bounds = append(p.Bounds, Bound{Path: f.Path, desc: f.Desc})
 			points = false
 			continue
 		}
@@ -286,12 +280,12 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 			ivs, allPoints, exact = []interval{{lo.lo, hi.hi}}, false, false
 			if len(prefixes) > maxRanges {
 				points = false
-				p.Bounds = append(p.Bounds, Bound{Path: f.Path})
+				p.Bounds = append(p.Bounds, Bound{Path: f.Path, desc: f.Desc})
 				continue
 			}
 		}
 		full := len(ivs) == 1 && ivs[0].lo.typ && ivs[0].hi.typ && ivs[0].lo.b[0] == 0 && ivs[0].hi.b[0] == 255
-		p.Bounds = append(p.Bounds, Bound{Path: f.Path, Intervals: describe(ivs, f.Desc)})
+		p.Bounds = append(p.Bounds, Bound{Path: f.Path, ivs: ivs, desc: f.Desc, collated: ix.Keys.Collator != nil})
 		if !full {
 			p.Limited++
 		}
@@ -541,7 +535,7 @@ func wildcard(r *Request, c *conjunction, ix *store.Index) *Plan {
 		best = w
 		pre := keys.AppendWildcardPath(append([]byte(nil), ix.Prefix()...), x.path)
 		top = &Plan{Stage: IndexScan, Def: r.Def, Index: ix, Limited: 1, Sorted: r.Sort == nil,
-			Bounds: []Bound{{Path: x.path, Intervals: describe(x.ivs, f.Desc)}}}
+			Bounds: []Bound{{Path: x.path, ivs: x.ivs, desc: f.Desc, collated: ix.Keys.Collator != nil}}}
 		ivs := slices.Clone(x.ivs)
 		if f.Desc {
 			slices.Reverse(ivs)

@@ -1,51 +1,83 @@
 package plan
 
 import (
-	"encoding/hex"
 	"fmt"
+
+	"regent/docdb/internal/keys"
 )
 
-// describe shows intervals as explain does, with the encoded bytes for values.
-func describe(list []interval, desc bool) []string {
-	out := make([]string, 0, min(len(list), 20))
-	for i, iv := range list {
-		if i == 20 {
-			out = append(out, fmt.Sprintf("… %d more", len(list)-20))
-			break
+// Bound is a field of an index, or a path of a wildcard index, with the intervals that are scanned.
+type Bound struct {
+	Path     string
+	ivs      []interval // nil for all values
+	desc     bool
+	collated bool   // texts are keys of a collation
+	text     string // what stands for the intervals of a place
+}
+
+// maxShown bounds the intervals that a description lists.
+const maxShown = 20
+
+// Intervals describes the intervals as explain shows them, in the order of the index.
+func (b Bound) Intervals() []string {
+	if b.text != "" {
+		return []string{b.text}
+	}
+	list := b.ivs
+	if list == nil {
+		list = []interval{full}
+	}
+	out := make([]string, 0, min(len(list), maxShown+1))
+	for i := range list {
+		iv := list[i]
+		if b.desc {
+			iv = list[len(list)-1-i]
 		}
-		lo, hi := "[", ")"
-		if iv.lo.after {
-			lo = "("
+		if i == maxShown {
+			return append(out, fmt.Sprintf("… %d more", len(list)-maxShown))
 		}
-		if iv.hi.after {
-			hi = "]"
+		from, to := show(iv.lo, b.collated), show(iv.hi, b.collated)
+		excludesFrom, excludesTo := iv.lo.after, !iv.hi.after && !(iv.hi.typ && limits[iv.hi.b[0]].closed)
+		if b.desc {
+			from, to, excludesFrom, excludesTo = to, from, excludesTo, excludesFrom
 		}
-		a, b := show(iv.lo, "MinKey"), show(iv.hi, "MaxKey")
-		if iv.hi.typ && iv.hi.b[0] == 255 {
-			hi = "]"
+		open, end := "[", "]"
+		if excludesFrom {
+			open = "("
 		}
-		if desc {
-			lo2, hi2 := "[", "]"
-			if hi == ")" {
-				lo2 = "("
-			}
-			if lo == "(" {
-				hi2 = ")"
-			}
-			out = append(out, lo2+b+", "+a+hi2)
-			continue
+		if excludesTo {
+			end = ")"
 		}
-		out = append(out, lo+a+", "+b+hi)
+		out = append(out, open+from+", "+to+end)
 	}
 	return out
 }
 
-func show(e endpoint, open string) string {
-	if e.typ {
-		if e.b[0] == 0 || e.b[0] == 255 {
-			return open
-		}
-		return fmt.Sprintf("type %d", e.b[0])
+// limit is how explain shows the place before a type byte: by the least value of the type that begins there, or, with closed, by the
+// greatest one of the type that ends there.
+type limit struct {
+	text   string
+	closed bool
+}
+
+// limits follow keys.TypeRange.
+var limits = map[byte]limit{
+	0: {"MinKey", false}, 10: {"MinKey", false}, 11: {"MinKey", true},
+	15: {"undefined", false}, 16: {"undefined", true}, 20: {"null", false}, 21: {"null", true},
+	30: {"nan", false}, 31: {"-inf", false}, 32: {"inf", true},
+	60: {`""`, false}, 61: {"{}", false}, 70: {"{}", false}, 71: {"[]", false}, 80: {"[]", false}, 81: {"BinData(0, )", false}, 90: {"BinData(0, )", false},
+	91: {"ObjectId('000000000000000000000000')", false}, 100: {"ObjectId('000000000000000000000000')", false}, 101: {"ObjectId('ffffffffffffffffffffffff')", true},
+	110: {"false", false}, 112: {"true", true}, 120: {"new Date(-9223372036854775808)", false}, 121: {"new Date(9223372036854775807)", true},
+	130: {"Timestamp(0, 0)", false}, 131: {"Timestamp(4294967295, 4294967295)", true}, 140: {"//", false},
+	240: {"MaxKey", false}, 241: {"MaxKey", true}, 255: {"MaxKey", true},
+}
+
+func show(e endpoint, collated bool) string {
+	if !e.typ {
+		return keys.Show(e.b, collated)
 	}
-	return "x" + hex.EncodeToString(e.b)
+	if l, ok := limits[e.b[0]]; ok {
+		return l.text
+	}
+	return fmt.Sprintf("type %d", e.b[0])
 }

@@ -109,17 +109,5 @@ assert.ok(db.listCommands().find || db.runCommand({ listCommands: 1 }).commands.
 fails(() => db.adminCommand({ shutdown: 1 }), /shutdown/i);
 fails(() => db.runCommand({ nonsense: 1 }), /no such command/);
 
-// users
-const admin = db.getSiblingDB('admin');
-admin.createUser({ user: 'shelluser', pwd: 'secret', roles: ['root'] });
-fails(() => admin.getUsers(), /requires authentication/); // from the first user on
-assert.strictEqual(admin.auth('shelluser', 'secret').ok, 1);
-assert.ok(admin.getUsers().users.some(u => u.user === 'shelluser'));
-fails(() => admin.auth('shelluser', 'wrong'), /Authentication failed/);
-admin.changeUserPassword('shelluser', 'other');
-assert.strictEqual(admin.auth('shelluser', 'other').ok, 1);
-admin.dropUser('shelluser');
-admin.logout();
-
 db.dropDatabase();
 print('mongosh ok');

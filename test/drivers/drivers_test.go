@@ -1,0 +1,122 @@
+// Package drivers runs sessions of MongoDB's Node driver and of its shell, unmodified from npm, with docdb: embedded in a program without a
+// login, and inside `regent serve --docdb-listen` with one.
+package drivers
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"regent/docdb"
+	"regent/test/npm"
+	"regent/test/server"
+)
+
+func TestMain(m *testing.M) { server.Main(m) }
+
+const password = "pässword"
+
+// node runs a script of this folder with the packages of its lock file.
+func node(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	npm.Install(t, ".")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // where the shell keeps its settings
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// mongosh runs a script in the shell.
+func mongosh(t *testing.T, uri, script string) {
+	t.Helper()
+	out, err := node(t, "node_modules/.bin/mongosh", "--quiet", "--norc", uri, filepath.Join("mongosh", script))
+	if err != nil || !strings.Contains(out, "mongosh ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// sections runs every section of the driver's session.
+func sections(t *testing.T, uri string) {
+	t.Helper()
+	files, err := filepath.Glob("node/sections/*.js")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no sections: ", err)
+	}
+	out, err := node(t, "node/run.js", uri)
+	if n := strings.Count(out, "ok "); err != nil || n != len(files) {
+		t.Fatalf("%d of %d sections: %v\n%s", n, len(files), err, out)
+	}
+}
+
+// embedded opens a database without users and serves it.
+func embedded(t *testing.T) (uri string) {
+	t.Helper()
+	npm.Install(t, ".")
+	db, err := docdb.Open(t.TempDir(), docdb.Options{Log: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- db.Serve(ln) }()
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	return "mongodb://" + ln.Addr().String() + "/"
+}
+
+// served starts regent with its database open to drivers, and makes a user ann as its owner does.
+func served(t *testing.T) (host string) {
+	t.Helper()
+	npm.Install(t, ".")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host = ln.Addr().String()
+	ln.Close()
+	s := server.Start(t, server.Options{Args: []string{"--docdb-listen", host}})
+	if out, err := exec.Command(server.Binary(t), "docdb", "user", "ann", "--password", password, "--data", s.Data).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return host
+}
+
+func TestNodeDriver(t *testing.T) { sections(t, embedded(t)) }
+
+func TestMongosh(t *testing.T) {
+	uri := embedded(t)
+	mongosh(t, uri, "session.js")
+	mongosh(t, uri, "users.js")
+}
+
+func TestServed(t *testing.T) {
+	host := served(t)
+	uri := "mongodb://ann:p%C3%A4ssword@" + host + "/"
+	t.Run("node", func(t *testing.T) { sections(t, uri) })
+	t.Run("mongosh", func(t *testing.T) { mongosh(t, uri, "session.js") })
+	for name, c := range map[string]struct{ uri, text string }{
+		"no login":       {"mongodb://" + host + "/", "requires authentication"},
+		"wrong password": {"mongodb://ann:wrong@" + host + "/", "Authentication failed"},
+		"unknown user":   {"mongodb://bob:wrong@" + host + "/", "Authentication failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, err := node(t, "node/run.js", c.uri); err == nil || !strings.Contains(out, c.text) {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
+	}
+}
