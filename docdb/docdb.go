@@ -96,7 +96,7 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{dir: dir, opts: opts, st: st, pipes: map[*wire.Pipe]struct{}{}}
 	db.engine = command.New(st, command.Options{
 		Now: opts.Now, Log: opts.Log, TestCommands: opts.TestCommands, TTLInterval: opts.TTLInterval, TransactionTimeout: opts.TransactionTimeout, TempDir: temp,
-		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions,
+		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions, MaxConnections: opts.MaxConnections,
 	})
 	db.server.MaxConnections, db.server.MaxBuffered, db.server.MessageTime = opts.MaxConnections, opts.MaxBuffered, opts.MessageTime
 	db.server.NewClient = func(remote, local net.Addr) wire.Client {

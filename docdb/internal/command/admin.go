@@ -1,7 +1,6 @@
 package command
 
 import (
-	"os"
 	"runtime"
 	"sort"
 	"time"
@@ -75,6 +74,14 @@ func getParameter(c *call) error {
 	return nil
 }
 
+// host is the address under which the client reached the server.
+func (c *call) host() string {
+	if c.c.host != "" {
+		return c.c.host
+	}
+	return c.e.host
+}
+
 // doc2 is the whole command document.
 func (c *call) doc2() bson.Raw { return c.req.Body }
 
@@ -89,20 +96,6 @@ func connectionStatus(c *call) error {
 		info = append(info, bson.E{Key: "authenticatedUserPrivileges", Value: bson.A{}})
 	}
 	c.value("authInfo", info)
-	return nil
-}
-
-func hostInfo(c *call) error {
-	name, _ := os.Hostname()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	c.fields(bson.D{
-		{Key: "system", Value: bson.D{{Key: "currentTime", Value: c.e.opts.Now()}, {Key: "hostname", Value: name}, {Key: "cpuAddrSize", Value: int32(64)},
-			{Key: "memSizeMB", Value: int64(m.Sys >> 20)}, {Key: "memLimitMB", Value: int64(m.Sys >> 20)}, {Key: "numCores", Value: int32(runtime.NumCPU())},
-			{Key: "cpuArch", Value: runtime.GOARCH}, {Key: "numaEnabled", Value: false}}},
-		{Key: "os", Value: bson.D{{Key: "type", Value: runtime.GOOS}, {Key: "name", Value: runtime.GOOS}, {Key: "version", Value: ""}}},
-		{Key: "extra", Value: bson.D{}},
-	})
 	return nil
 }
 
@@ -159,10 +152,7 @@ func versions(stable bool) bson.A {
 func replSetGetStatus(c *call) error {
 	t := c.e.st.Applied()
 	op := bson.D{{Key: "ts", Value: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}, {Key: "t", Value: int64(1)}}
-	host := c.e.host
-	if c.c.host != "" {
-		host = c.c.host
-	}
+	host := c.host()
 	c.fields(bson.D{
 		{Key: "set", Value: SetName}, {Key: "date", Value: c.e.opts.Now()}, {Key: "myState", Value: int32(1)}, {Key: "term", Value: int64(1)},
 		{Key: "heartbeatIntervalMillis", Value: int64(2000)}, {Key: "majorityVoteCount", Value: int32(1)}, {Key: "writeMajorityCount", Value: int32(1)},
@@ -175,60 +165,11 @@ func replSetGetStatus(c *call) error {
 }
 
 func replSetGetConfig(c *call) error {
-	host := c.e.host
-	if c.c.host != "" {
-		host = c.c.host
-	}
+	host := c.host()
 	c.value("config", bson.D{{Key: "_id", Value: SetName}, {Key: "version", Value: int32(1)}, {Key: "term", Value: int64(1)},
 		{Key: "members", Value: bson.A{bson.D{{Key: "_id", Value: int32(0)}, {Key: "host", Value: host}, {Key: "arbiterOnly", Value: false}, {Key: "buildIndexes", Value: true},
 			{Key: "hidden", Value: false}, {Key: "priority", Value: 1.0}, {Key: "votes", Value: int32(1)}}}},
 		{Key: "protocolVersion", Value: int64(1)}, {Key: "settings", Value: bson.D{{Key: "replicaSetId", Value: c.e.process}}}})
-	return nil
-}
-
-func serverStatus(c *call) error {
-	e := c.e
-	name, _ := os.Hostname()
-	up := e.opts.Now().Sub(e.started)
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	open := e.conns.Load()
-	met := e.st.Metrics()
-	all := bson.D{
-		{Key: "host", Value: name}, {Key: "version", Value: Version}, {Key: "process", Value: "docdb"}, {Key: "pid", Value: int64(os.Getpid())},
-		{Key: "uptime", Value: up.Seconds()}, {Key: "uptimeMillis", Value: up.Milliseconds()}, {Key: "uptimeEstimate", Value: int64(up.Seconds())},
-		{Key: "localTime", Value: e.opts.Now()},
-		{Key: "asserts", Value: bson.D{{Key: "regular", Value: int32(0)}, {Key: "warning", Value: int32(0)}, {Key: "msg", Value: int32(0)}, {Key: "user", Value: int32(0)}, {Key: "rollovers", Value: int32(0)}}},
-		{Key: "connections", Value: bson.D{{Key: "current", Value: int32(open)}, {Key: "available", Value: int32(10_000 - open)}, {Key: "totalCreated", Value: int32(e.connID.Load())}, {Key: "active", Value: int32(open)}}},
-		{Key: "globalLock", Value: bson.D{{Key: "totalTime", Value: up.Microseconds()}, {Key: "currentQueue", Value: bson.D{{Key: "total", Value: int32(0)}, {Key: "readers", Value: int32(0)}, {Key: "writers", Value: int32(0)}}},
-			{Key: "activeClients", Value: bson.D{{Key: "total", Value: int32(0)}, {Key: "readers", Value: int32(0)}, {Key: "writers", Value: int32(0)}}}}},
-		{Key: "logicalSessionRecordCache", Value: bson.D{{Key: "activeSessionsCount", Value: int32(e.sessions.count())}}},
-		{Key: "network", Value: bson.D{{Key: "bytesIn", Value: e.ops.bytesIn.Load()}, {Key: "bytesOut", Value: e.ops.bytesOut.Load()}, {Key: "numRequests", Value: e.ops.requests.Load()}}},
-		{Key: "opcounters", Value: bson.D{{Key: "insert", Value: e.ops.insert.Load()}, {Key: "query", Value: e.ops.query.Load()}, {Key: "update", Value: e.ops.update.Load()},
-			{Key: "delete", Value: e.ops.delete.Load()}, {Key: "getmore", Value: e.ops.getmore.Load()}, {Key: "command", Value: e.ops.command.Load()}}},
-		{Key: "mem", Value: bson.D{{Key: "bits", Value: int32(64)}, {Key: "resident", Value: int32(m.Sys >> 20)}, {Key: "virtual", Value: int32(m.Sys >> 20)}, {Key: "supported", Value: true}}},
-		{Key: "metrics", Value: bson.D{{Key: "cursor", Value: bson.D{{Key: "open", Value: bson.D{{Key: "total", Value: int64(e.cursors.count())}}}}}}},
-		{Key: "repl", Value: bson.D{{Key: "setName", Value: SetName}, {Key: "isWritablePrimary", Value: true}, {Key: "secondary", Value: false}, {Key: "hosts", Value: bson.A{e.host}}, {Key: "primary", Value: e.host}, {Key: "me", Value: e.host}}},
-		{Key: "storageEngine", Value: bson.D{{Key: "name", Value: "pebble"}, {Key: "supportsCommittedReads", Value: true}, {Key: "persistent", Value: true}, {Key: "readOnly", Value: false}}},
-		{Key: "transactions", Value: bson.D{}},
-		{Key: "pebble", Value: bson.D{{Key: "diskBytes", Value: int64(met.DiskSpaceUsage())}, {Key: "blockCacheBytes", Value: met.BlockCache.Size}, {Key: "memtableBytes", Value: int64(met.MemTable.Size)}}},
-	}
-	for _, section := range all {
-		if v := c.arg(section.Key); v.Type == 0 || value.Truthy(v) {
-			c.value(section.Key, section.Value)
-		}
-	}
-	return nil
-}
-
-func top(c *call) error {
-	totals := bson.D{{Key: "note", Value: "all times in microseconds"}}
-	zero := bson.D{{Key: "time", Value: int64(0)}, {Key: "count", Value: int64(0)}}
-	for _, coll := range c.e.st.All() {
-		totals = append(totals, bson.E{Key: coll.Def().Namespace(), Value: bson.D{{Key: "total", Value: zero}, {Key: "readLock", Value: zero}, {Key: "writeLock", Value: zero},
-			{Key: "queries", Value: zero}, {Key: "getmore", Value: zero}, {Key: "insert", Value: zero}, {Key: "update", Value: zero}, {Key: "remove", Value: zero}, {Key: "commands", Value: zero}}})
-	}
-	c.value("totals", totals)
 	return nil
 }
 
@@ -237,15 +178,6 @@ func paramArgs() []Arg {
 	list := []Arg{opt("showDetails", flag), opt("allParameters", flag)}
 	for _, p := range parameters {
 		list = append(list, opt(p.name, anyValue))
-	}
-	return list
-}
-
-// serverStatusArgs are the sections that serverStatus can leave out.
-func serverStatusArgs() []Arg {
-	var list []Arg
-	for _, n := range []string{"repl", "metrics", "locks", "opLatencies", "transactions", "mirroredReads", "latchAnalysis", "security", "tcmalloc", "wiredTiger", "network", "asserts", "mem"} {
-		list = append(list, opt(n, anyValue))
 	}
 	return list
 }

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/store"
 	"regent/docdb/internal/value"
 )
 
@@ -205,7 +206,9 @@ func (b *bulk) run(ctx context.Context, i int, op *bulkOp) (failed bool, err err
 		}
 		return false, nil
 	}
+	began := c.e.opts.Now()
 	if op.kind == "delete" {
+		defer c.timed(b.names[op.ns], store.Remove, began)
 		c.e.ops.delete.Add(1)
 		coll, err := c.collection(b.names[op.ns])
 		n := 0
@@ -219,6 +222,7 @@ func (b *bulk) run(ctx context.Context, i int, op *bulkOp) (failed bool, err err
 		b.done(i, op, n, -1, bson.RawValue{})
 		return false, nil
 	}
+	defer c.timed(b.names[op.ns], store.Update, began)
 	c.e.ops.update.Add(1)
 	r, err := c.updateStatement(ctx, b.names[op.ns], stmt, op.asUpdate())
 	if err != nil {
@@ -231,6 +235,7 @@ func (b *bulk) run(ctx context.Context, i int, op *bulkOp) (failed bool, err err
 }
 
 func (b *bulk) runInsert(i int, op *bulkOp) (failed bool, err error) {
+	defer b.calls[op.ns].timed(b.names[op.ns], store.Insert, b.c.e.opts.Now())
 	if b.insert == nil || b.into != op.ns {
 		if err := b.flush(); err != nil {
 			return false, err

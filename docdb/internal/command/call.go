@@ -124,6 +124,7 @@ func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply
 	}
 	c.appendTimes()
 	out, _ := bsoncore.AppendDocumentEnd(c.out, int32(start))
+	c.tally(len(out) - start)
 	return out, c.end
 }
 

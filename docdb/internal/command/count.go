@@ -86,6 +86,7 @@ func (c *call) countMatching(ctx context.Context, coll *store.Collection, q *que
 	if err != nil {
 		return 0, err
 	}
+	use(coll, p)
 	sc, err := p.Open(coll, view)
 	if err != nil {
 		return 0, err

@@ -41,6 +41,8 @@ type Options struct {
 	MaxCursors int
 	// MaxSessions bounds the sessions; default 100,000.
 	MaxSessions int
+	// MaxConnections is how many connections the server takes, for serverStatus; default 10,000.
+	MaxConnections int
 	// SortBytes bounds what a sort without an index holds in memory; default 100 MiB.
 	SortBytes int
 	// TempDir is where sorts and groups spill to; default the system's.
@@ -72,6 +74,9 @@ func (o *Options) defaults() {
 	}
 	if o.MaxSessions == 0 {
 		o.MaxSessions = 100_000
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 10_000
 	}
 	if o.SortBytes == 0 {
 		o.SortBytes = 100 << 20

@@ -352,6 +352,7 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 		release()
 		return nil, 0, err
 	}
+	use(coll, p)
 	sc, err := p.Open(coll, view)
 	if err != nil {
 		release()

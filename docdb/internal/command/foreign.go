@@ -114,11 +114,10 @@ func (f *foreign) Special(_ context.Context, name string, ns stage.Namespace, sp
 			d = append(d, bson.E{Key: "count", Value: coll.Count()})
 		}
 		if value.Lookup(spec.Value, "latencyStats").Type != 0 {
-			zero := bson.D{{Key: "latency", Value: int64(0)}, {Key: "ops", Value: int64(0)}}
-			d = append(d, bson.E{Key: "latencyStats", Value: bson.D{{Key: "reads", Value: zero}, {Key: "writes", Value: zero}, {Key: "commands", Value: zero}, {Key: "transactions", Value: zero}}})
+			d = append(d, bson.E{Key: "latencyStats", Value: latencies(coll)})
 		}
 		if value.Lookup(spec.Value, "queryExecStats").Type != 0 {
-			d = append(d, bson.E{Key: "queryExecStats", Value: bson.D{{Key: "collectionScans", Value: bson.D{{Key: "total", Value: int64(0)}, {Key: "nonTailable", Value: int64(0)}}}}})
+			d = append(d, bson.E{Key: "queryExecStats", Value: bson.D{{Key: "collectionScans", Value: bson.D{{Key: "total", Value: coll.Usage.CollScans.Load()}, {Key: "nonTailable", Value: coll.Usage.CollScans.Load()}}}}})
 		}
 		if err := add(d); err != nil {
 			return nil, err
@@ -129,8 +128,9 @@ func (f *foreign) Special(_ context.Context, name string, ns stage.Namespace, sp
 			break
 		}
 		for _, ix := range coll.Def().Indexes {
+			ops, since := ix.Uses()
 			d := bson.D{{Key: "name", Value: ix.Name}, {Key: "key", Value: ix.Key}, {Key: "host", Value: host},
-				{Key: "accesses", Value: bson.D{{Key: "ops", Value: int64(0)}, {Key: "since", Value: c.e.started}}}, {Key: "spec", Value: ix.Spec}}
+				{Key: "accesses", Value: bson.D{{Key: "ops", Value: ops}, {Key: "since", Value: since}}}, {Key: "spec", Value: ix.Spec}}
 			if err := add(d); err != nil {
 				return nil, err
 			}

@@ -31,10 +31,7 @@ func hello(c *call) error {
 			return err
 		}
 	}
-	host := c.c.host
-	if host == "" {
-		host = c.e.host
-	}
+	host := c.host()
 	if c.name == "hello" {
 		c.bool("isWritablePrimary", true)
 	} else {

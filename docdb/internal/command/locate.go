@@ -117,6 +117,7 @@ func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, syn
 // from the disk must not hold up other writers. It answers 0 in a transaction, which reads its own state.
 func (c *call) foresee(coll *store.Collection, id bson.RawValue) (store.RecordID, error) {
 	if c.txn != nil {
+		coll.Def().Indexes[0].Use()
 		return 0, nil
 	}
 	view := c.e.st.Present()

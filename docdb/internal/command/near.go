@@ -168,6 +168,7 @@ func (c *call) openSpecial(ctx context.Context, coll *store.Collection, d *store
 	if err != nil {
 		return nil, err
 	}
+	use(coll, p)
 	sc, err := p.Open(coll, view)
 	if err != nil {
 		return nil, err

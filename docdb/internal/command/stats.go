@@ -88,10 +88,10 @@ func dbStats(c *call) error {
 		avg = float64(size) / float64(docs)
 	}
 	s := float64(scale)
-	used := float64(c.e.st.Metrics().DiskSpaceUsage())
+	total, used := c.e.st.DiskSpace()
 	c.fields(bson.D{{Key: "db", Value: c.db}, {Key: "collections", Value: colls}, {Key: "views", Value: views}, {Key: "objects", Value: docs}, {Key: "avgObjSize", Value: avg},
 		{Key: "dataSize", Value: float64(size) / s}, {Key: "storageSize", Value: float64(disk) / s}, {Key: "indexes", Value: indexes}, {Key: "indexSize", Value: float64(indexSize) / s},
-		{Key: "totalSize", Value: float64(disk+indexSize) / s}, {Key: "scaleFactor", Value: scale}, {Key: "fsUsedSize", Value: used / s}, {Key: "fsTotalSize", Value: used / s}})
+		{Key: "totalSize", Value: float64(disk+indexSize) / s}, {Key: "scaleFactor", Value: scale}, {Key: "fsUsedSize", Value: float64(used) / s}, {Key: "fsTotalSize", Value: float64(total) / s}})
 	return nil
 }
 

@@ -1,6 +1,10 @@
 package command
 
-import "slices"
+import (
+	"slices"
+
+	"regent/docdb/internal/store"
+)
 
 // Command is a command of the table: what it is called, what it takes, and what runs it.
 type Command struct {
@@ -32,6 +36,8 @@ type Command struct {
 	Legacy bool
 	// NoSession commands ignore the session they are sent in.
 	NoSession bool
+	// Kind is what top counts the command as; 0 for commands that are no use of a collection.
+	Kind store.Kind
 	// TestOnly commands exist under the test flag only.
 	TestOnly bool
 }
@@ -77,34 +83,34 @@ func Commands() []Command {
 		{Name: "serverStatus", Help: "counts operations, connections and memory", Args: serverStatusArgs(), Run: serverStatus},
 		{Name: "currentOp", Help: "lists the commands that run", Args: args(opt("$all", flag), opt("$ownOps", flag)), Run: currentOp, Admin: true, Loose: true},
 		{Name: "killOp", Help: "ends a command that runs", Args: args(opt("op", numeric)), Run: killOp, Admin: true},
-		{Name: "top", Help: "lists collections with their times (not measured)", Run: top, Admin: true},
+		{Name: "top", Help: "tells what each collection was used for, and for how long", Run: top, Admin: true},
 
-		{Name: "find", Help: "opens a cursor over documents that match", Run: find, Reads: true, InTransaction: true,
+		{Name: "find", Help: "opens a cursor over documents that match", Kind: store.Query, Run: find, Reads: true, InTransaction: true,
 			Args: args(opt("filter", object), opt("sort", object), opt("projection", object), opt("hint", hintValue), opt("skip", integer), opt("limit", integer),
 				opt("batchSize", integer), opt("singleBatch", flag), opt("collation", object), opt("let", object), opt("min", object), opt("max", object),
 				opt("returnKey", flag), opt("showRecordId", flag), opt("tailable", flag), opt("awaitData", flag), opt("noCursorTimeout", flag), opt("allowDiskUse", flag),
 				opt("allowPartialResults", flag), opt("oplogReplay", flag))},
-		{Name: "getMore", Help: "takes the next batch of a cursor", Run: getMore, InTransaction: true,
+		{Name: "getMore", Help: "takes the next batch of a cursor", Kind: store.GetMore, Run: getMore, InTransaction: true,
 			Args: args(req("collection", textValue), opt("batchSize", integer), opt("term", anyValue), opt("lastKnownCommittedOpTime", anyValue))},
 		{Name: "killCursors", Help: "closes cursors", Args: args(req("cursors", array)), Run: killCursors},
-		{Name: "insert", Help: "inserts documents", Run: insert, Write: true, Retryable: true, InTransaction: true,
+		{Name: "insert", Help: "inserts documents", Kind: store.Insert, Run: insert, Write: true, Retryable: true, InTransaction: true,
 			Args: args(req("documents", documents), opt("ordered", flag), opt("bypassDocumentValidation", flag), opt("stmtId", integer), opt("stmtIds", array))},
-		{Name: "update", Help: "changes or replaces documents", Run: updateCommand, Write: true, Retryable: true, InTransaction: true,
+		{Name: "update", Help: "changes or replaces documents", Kind: store.Update, Run: updateCommand, Write: true, Retryable: true, InTransaction: true,
 			Args: args(req("updates", documents), opt("ordered", flag), opt("bypassDocumentValidation", flag), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
-		{Name: "delete", Help: "removes documents", Run: deleteCommand, Write: true, Retryable: true, InTransaction: true,
+		{Name: "delete", Help: "removes documents", Kind: store.Remove, Run: deleteCommand, Write: true, Retryable: true, InTransaction: true,
 			Args: args(req("deletes", documents), opt("ordered", flag), opt("let", object), opt("stmtId", integer), opt("stmtIds", array), opt("bypassDocumentValidation", flag))},
-		{Name: "findAndModify", Aliases: []string{"findandmodify"}, Help: "changes or removes one document and answers with it", Run: findAndModify, Write: true, Retryable: true, InTransaction: true,
+		{Name: "findAndModify", Aliases: []string{"findandmodify"}, Help: "changes or removes one document and answers with it", Kind: store.WriteCommand, Run: findAndModify, Write: true, Retryable: true, InTransaction: true,
 			Args: args(opt("query", object), opt("sort", object), opt("remove", flag), opt("update", updateValue), opt("new", flag), opt("fields", object), opt("upsert", flag),
 				opt("bypassDocumentValidation", flag), opt("collation", object), opt("arrayFilters", array), opt("hint", hintValue), opt("let", object), opt("stmtId", integer), opt("stmtIds", array))},
 		{Name: "bulkWrite", Help: "inserts, updates and deletes in several collections", Run: bulkWrite, Write: true, Retryable: true, InTransaction: true, Admin: true,
 			Args: args(req("ops", documents), req("nsInfo", documents), opt("ordered", flag), opt("errorsOnly", flag), opt("bypassDocumentValidation", flag), opt("let", object),
 				opt("cursor", object), opt("stmtId", integer), opt("stmtIds", array))},
-		{Name: "aggregate", Help: "runs a pipeline", Run: aggregate, Reads: true, InTransaction: true,
+		{Name: "aggregate", Help: "runs a pipeline", Kind: store.ReadCommand, Run: aggregate, Reads: true, InTransaction: true,
 			Args: args(req("pipeline", array), opt("cursor", object), opt("explain", flag), opt("allowDiskUse", flag), opt("bypassDocumentValidation", flag), opt("collation", object),
 				opt("hint", hintValue), opt("let", object), opt("fromMongos", flag), opt("needsMerge", flag))},
-		{Name: "count", Help: "counts documents", Run: count, Reads: true,
+		{Name: "count", Help: "counts documents", Kind: store.ReadCommand, Run: count, Reads: true,
 			Args: args(opt("query", object), opt("limit", numeric), opt("skip", integer), opt("hint", hintValue), opt("collation", object), opt("fields", object))},
-		{Name: "distinct", Help: "lists the values of a field", Run: distinct, Reads: true, InTransaction: true,
+		{Name: "distinct", Help: "lists the values of a field", Kind: store.ReadCommand, Run: distinct, Reads: true, InTransaction: true,
 			Args: args(req("key", textValue), opt("query", object), opt("collation", object), opt("hint", hintValue))},
 
 		{Name: "create", Help: "makes a collection or a view", Run: create, Write: true, InTransaction: true,

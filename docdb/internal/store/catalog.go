@@ -172,7 +172,7 @@ func (s *Store) loadCatalog() error {
 		copy(c.UUID[:], e.UUID.Data)
 		var indexes []*Index
 		for _, ie := range e.Indexes {
-			ix, err := newIndex(uint32(ie.ID), ie.Spec, uint64(ie.Multikey), s.lang)
+			ix, err := newIndex(uint32(ie.ID), ie.Spec, uint64(ie.Multikey), s.lang, s.opts.Now())
 			if err != nil {
 				return fmt.Errorf("%s.%s: %w", e.DB, e.Name, err)
 			}

@@ -34,6 +34,8 @@ type Collection struct {
 	dirty       bool
 	// lastWrite is the time of the last event in this collection.
 	lastWrite atomic.Uint64
+	// Usage counts what the collection is used for.
+	Usage Usage
 }
 
 // Def is a collection's definition. It does not change; a new one takes its place.

@@ -127,6 +127,15 @@ func (d *disk) measure() {
 	}
 }
 
+// DiskSpace is the room on the disk that the database lies on, all of it and what is taken.
+func (s *Store) DiskSpace() (total, used uint64) {
+	u, err := s.disk.FS.GetDiskUsage(s.disk.dir)
+	if err != nil {
+		return 0, 0
+	}
+	return u.TotalBytes, u.UsedBytes
+}
+
 // close lets go of what waits for a disk that has failed.
 func (d *disk) close() { d.once.Do(func() { close(d.closing) }) }
 

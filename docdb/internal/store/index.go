@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -51,6 +52,7 @@ type Index struct {
 	prefix   []byte
 	upper    []byte
 	multikey *atomic.Uint64
+	use      *indexUse
 }
 
 // Prefix is what all keys of the index begin with.
@@ -82,8 +84,8 @@ func (ix *Index) FieldKeys(key []byte) []byte {
 }
 
 // newIndex makes an index from its specification.
-func newIndex(id uint32, spec bson.Raw, multikey uint64, lang Language) (*Index, error) {
-	ix := &Index{ID: id, Spec: spec, ExpireAfter: -1, multikey: new(atomic.Uint64)}
+func newIndex(id uint32, spec bson.Raw, multikey uint64, lang Language, now time.Time) (*Index, error) {
+	ix := &Index{ID: id, Spec: spec, ExpireAfter: -1, multikey: new(atomic.Uint64), use: &indexUse{since: now}}
 	ix.multikey.Store(multikey)
 	ix.prefix = appendIndexPrefix(nil, id)
 	ix.upper = successor(ix.prefix)

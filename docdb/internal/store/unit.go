@@ -91,15 +91,20 @@ func (u *Unit) Read(id RecordID, dst []byte) (bson.Raw, error) {
 }
 
 // Find gives the record that has the _id.
-func (u *Unit) Find(id bson.RawValue) (RecordID, error) { return FindID(u.view, u.def, id) }
+func (u *Unit) Find(id bson.RawValue) (RecordID, error) { return findValue(u.view, u.def.Indexes[0], id) }
 
-// FindID gives the record that has the _id, or ErrNotFound.
+// FindID gives the record that has the _id, or ErrNotFound. It counts as a use of the index.
 func FindID(v View, d *Def, id bson.RawValue) (RecordID, error) {
 	return FindValue(v, d.Indexes[0], id)
 }
 
-// FindValue gives the first record under a value in an index of one field, or ErrNotFound.
+// FindValue gives the first record under a value in an index of one field, or ErrNotFound. It counts as a use of the index.
 func FindValue(v View, ix *Index, val bson.RawValue) (RecordID, error) {
+	ix.Use()
+	return findValue(v, ix, val)
+}
+
+func findValue(v View, ix *Index, val bson.RawValue) (RecordID, error) {
 	var kb [64]byte
 	key := keys.AppendField(append(kb[:0], ix.prefix...), val, ix.Keys.Fields[0].Desc, ix.Keys.Collator)
 	if ix.Unique {

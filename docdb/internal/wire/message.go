@@ -13,6 +13,9 @@ import (
 // MaxMessageSize is the size of the largest message, as hello announces it.
 const MaxMessageSize = 48_000_000
 
+// Overhead is what an answer has besides its document.
+const Overhead = headerSize + 5
+
 const (
 	headerSize = 16
 
@@ -37,6 +40,8 @@ type Request struct {
 	DB     string
 	// Sequences are the document sequences beside the body.
 	Sequences []Sequence
+	// Size is the length of the whole message; 0 where there was none.
+	Size int
 	// NoReply says that the sender does not listen.
 	NoReply bool
 
@@ -68,7 +73,7 @@ func messageLength(b []byte) (int, error) {
 
 // parse reads a whole message into r.
 func (r *Request) parse(msg []byte) error {
-	*r = Request{id: binary.LittleEndian.Uint32(msg[4:])}
+	*r = Request{Size: len(msg), id: binary.LittleEndian.Uint32(msg[4:])}
 	switch op := binary.LittleEndian.Uint32(msg[12:]); op {
 	case opMsg:
 		return r.parseMsg(msg[headerSize:])

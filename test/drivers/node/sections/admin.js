@@ -18,7 +18,7 @@ module.exports = async ({ client, db }) => {
   assert.deepStrictEqual([piped.count, piped.storageStats.count, piped.storageStats.size], [500, 500, stats.size]);
   const whole = await db.stats();
   assert.deepStrictEqual([whole.db, whole.collections, whole.views, whole.objects, whole.indexes], [db.databaseName, 1, 1, 500, 2]);
-  assert.ok(whole.dataSize >= stats.size);
+  assert.ok(whole.dataSize >= stats.size && whole.fsTotalSize > whole.fsUsedSize && whole.fsUsedSize > 0);
   assert.strictEqual((await db.command({ validate: 'items' })).valid, true);
   assert.strictEqual((await db.command({ dataSize: db.databaseName + '.items' })).numObjects, 500);
 
