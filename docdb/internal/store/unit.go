@@ -91,7 +91,9 @@ func (u *Unit) Read(id RecordID, dst []byte) (bson.Raw, error) {
 }
 
 // Find gives the record that has the _id.
-func (u *Unit) Find(id bson.RawValue) (RecordID, error) { return findValue(u.view, u.def.Indexes[0], id) }
+func (u *Unit) Find(id bson.RawValue) (RecordID, error) {
+	return findValue(u.view, u.def.Indexes[0], id)
+}
 
 // FindID gives the record that has the _id, or ErrNotFound. It counts as a use of the index.
 func FindID(v View, d *Def, id bson.RawValue) (RecordID, error) {
