@@ -112,9 +112,19 @@ func TestDumpAndRestore(t *testing.T) {
 		}
 		var specs bson.A
 		for _, ix := range indexes[name] {
-			if ix.Lookup("name").StringValue() != "_id_" {
-				specs = append(specs, ix)
+			if ix.Lookup("name").StringValue() == "_id_" {
+				continue
 			}
+			// The version is left out, the namespace is put in.
+			spec := bson.D{{Key: "ns", Value: "dst." + name}}
+			opts, err := ix.Elements()
+			must(t, err)
+			for _, o := range opts {
+				if o.Key() != "v" {
+					spec = append(spec, bson.E{Key: o.Key(), Value: o.Value()})
+				}
+			}
+			specs = append(specs, spec)
 		}
 		if len(specs) > 0 {
 			conn.run(t, "dst", bson.D{{Key: "createIndexes", Value: name}, {Key: "indexes", Value: specs}, {Key: "ignoreUnknownIndexOptions", Value: true}})

@@ -197,7 +197,12 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw, lenient bool) (bson.Raw, err
 				return nil, wrong("a number")
 			}
 			options = append(options, bson.E{Key: k, Value: v})
-		case "storageEngine", "clustered", "bucketSize", "columnstoreProjection", "dropDups":
+		case "storageEngine", "dropDups":
+			if lenient {
+				continue // a dump of an old deployment
+			}
+			return nil, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "docdb does not support the index option '%s'", k)
+		case "clustered", "bucketSize", "columnstoreProjection":
 			return nil, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "docdb does not support the index option '%s'", k)
 		default:
 			if lenient {

@@ -30,7 +30,20 @@ func (c *call) collName() (string, error) {
 	return s, validColl(c.db, s)
 }
 
+// elsewhere are collections of MongoDB's own whose contents docdb does not keep in a collection. An empty answer would be a lie: mongodump
+// would leave out users without a word.
+var elsewhere = map[string]string{
+	"local.oplog.rs":     "docdb keeps its history for change streams only and has no collection local.oplog.rs: dump without --oplog, or use `regent docdb backup`, which copies one moment",
+	"admin.system.users": "docdb keeps users apart from collections: usersInfo lists them, createUser makes them",
+	"admin.system.roles": "docdb has no roles of its own: every user may do everything",
+}
+
 func validColl(db, s string) error {
+	if db == "local" || db == "admin" {
+		if why := elsewhere[db+"."+s]; why != "" {
+			return mongoerr.New(mongoerr.CommandNotSupported, "%s", why)
+		}
+	}
 	if s == "" || strings.ContainsRune(s, 0) || s[0] == '.' || strings.Contains(s, "..") || s[len(s)-1] == '.' && len(s) == 1 {
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace specified '%s.%s'", db, s)
 	}

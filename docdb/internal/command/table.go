@@ -80,7 +80,7 @@ func Commands() []Command {
 		{Name: "listCommands", Help: "lists the commands", Run: listCommands},
 		{Name: "replSetGetStatus", Help: "describes the replica set of one member", Args: args(opt("initialSync", anyValue)), Run: replSetGetStatus, Admin: true},
 		{Name: "replSetGetConfig", Help: "shows the configuration of the replica set", Args: args(opt("commitmentStatus", flag)), Run: replSetGetConfig, Admin: true},
-		{Name: "serverStatus", Help: "counts operations, connections and memory", Args: serverStatusArgs(), Run: serverStatus},
+		{Name: "serverStatus", Help: "counts operations, connections and memory", Args: serverStatusArgs(), Run: serverStatus, Loose: true},
 		{Name: "currentOp", Help: "lists the commands that run", Args: args(opt("$all", flag), opt("$ownOps", flag)), Run: currentOp, Admin: true, Loose: true},
 		{Name: "killOp", Help: "ends a command that runs", Args: args(opt("op", numeric)), Run: killOp, Admin: true},
 		{Name: "top", Help: "tells what each collection was used for, and for how long", Run: top, Admin: true},
