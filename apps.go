@@ -47,6 +47,7 @@ type served struct {
 	id      string
 	domain  bson.ObjectID
 	current atomic.Pointer[instance]
+	backlog data.Backlog // of all versions: streams outlive theirs
 }
 
 // instance is one version of an app with the services that run it.
@@ -97,6 +98,13 @@ func (r *registry) all() []*instance {
 		out[i] = s.current.Load()
 	}
 	return out
+}
+
+// list gives the served apps in the same order.
+func (r *registry) list() []*served {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Clone(r.served)
 }
 
 // ByID implements client.Apps.
@@ -257,6 +265,7 @@ func (srv *Server) open(ctx context.Context, dir string, s *served) (_ *instance
 		Database:  func(dataSource string) (*mongo.Client, error) { return srv.deployments.client(dataSource), nil },
 		PreImages: func(dataSource string) bool { return srv.config.PreImages || srv.deployments.isEmbedded(dataSource) },
 		Refresh:   in.refresh,
+		Backlog:   &s.backlog,
 	})
 	problems = append(problems, auth.Check(a)...)
 	if err = srv.openAccounts(ctx, in, s); err != nil {
@@ -411,6 +420,22 @@ func (b functionBackend) CanEvaluate(ctx context.Context, f *app.Function, c cal
 
 func (b functionBackend) User(ctx context.Context, id string) (*user.User, error) {
 	return b.in.accounts.User(ctx, id, true)
+}
+
+// WatchQueue is what waits for the watch streams of an app.
+type WatchQueue struct {
+	App                    string
+	Streams, Events, Bytes int64
+}
+
+// WatchQueues counts what waits for the watch streams of the served apps.
+func (srv *Server) WatchQueues() []WatchQueue {
+	var out []WatchQueue
+	for _, s := range srv.registry.list() {
+		b := s.backlog.Read()
+		out = append(out, WatchQueue{s.id, b.Streams, b.Events, b.Bytes})
+	}
+	return out
 }
 
 // watched counts open streams, so that a replaced instance lives as long as

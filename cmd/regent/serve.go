@@ -168,6 +168,11 @@ func (o *serveOptions) run(ctx context.Context, out, errOut io.Writer) error {
 		}
 		return err
 	})
+	registry.WatchQueues(func(each func(app string, streams, events, bytes int64)) {
+		for _, q := range srv.WatchQueues() {
+			each(q.App, q.Streams, q.Events, q.Bytes)
+		}
+	})
 	web := &http.Server{
 		Handler:           srv,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -16,7 +16,7 @@ func TestExplain(t *testing.T) {
 	w.user("u1", `{"team": "red"}`)
 	w.rules("c", `{"roles": [
 		{"name": "owner", "apply_when": {"owner_id": "%%user.id"}, "read": true, "write": {"%%root.n": {"$lt": 10}}, "delete": false},
-		{"name": "team", "apply_when": {"team": "%%user.custom_data.team", "%%true": {"%function": {"name": "isTrue"}}}, "fields": {"title": {"read": true}, "sub": {"fields": {"a": {"write": true}}}}, "additional_fields": {}}],
+		{"name": "team", "apply_when": {"team": "%%user.custom_data.team", "%%true": {"%function": {"name": "isTrue"}}}, "fields": {"title": {"read": true}, "sub": {"fields": {"a": {"write": true}, "deep": {"fields": {"x": {"read": true}}}}}, "dot.ted": {"read": true}}, "additional_fields": {}}],
 		"filters": [{"name": "live", "apply_when": {}, "query": {"gone": {"$ne": true}}, "projection": {"pin": 0}}]}`)
 	w.rules("f", `{"roles": [{"name": "all", "apply_when": {}, "read": true}], "filters": [{"name": "broken", "apply_when": {"%%true": {"%function": {"name": "throws"}}}, "query": {}}]}`)
 	w.rules("s", `{"roles": [{"name": "all", "apply_when": {}, "read": true, "write": true}]}`)
@@ -26,6 +26,7 @@ func TestExplain(t *testing.T) {
 	for _, x := range []struct{ collection, op, doc string }{
 		{"c", "find", `{"_id": 1, "owner_id": "u1", "n": 1}`},
 		{"c", "find", `{"_id": 1, "owner_id": "u2", "team": "red", "title": "t", "sub": {"a": 1, "b": 2}}`},
+		{"c", "find", `{"_id": 1, "owner_id": "u2", "team": "red", "sub": [{"a": 1, "b": 2, "deep": {"x": 1, "y": 2}}], "dot": {"ted": 1, "tid": 2}}`},
 		{"c", "find", `{"_id": 1, "owner_id": "u2"}`},
 		{"c", "insert", `{"_id": 1, "owner_id": "u1", "n": 11}`},
 		{"c", "update", `{"_id": 1, "owner_id": "u1", "n": 11}`},

@@ -166,6 +166,7 @@ func (fs *feeds) join(ctx context.Context, s *Service, coll *collection, w *Stre
 	w.began = f.at
 	f.mu.Unlock()
 	fs.watchers++
+	s.cfg.Backlog.streams.Add(1)
 	if fs.sessions == nil {
 		fs.sessions = map[string]int{}
 	}
@@ -204,6 +205,7 @@ func (fs *feeds) leave(w *Stream) {
 	}
 	w.feed = nil
 	fs.watchers--
+	w.s.cfg.Backlog.streams.Add(-1)
 	if fs.sessions[w.session]--; fs.sessions[w.session] <= 0 {
 		delete(fs.sessions, w.session)
 	}

@@ -39,6 +39,9 @@ type Config struct {
 	// their user (custom data). nil: as it was when the stream began.
 	Refresh func(ctx context.Context, c caller.Caller) (caller.Caller, error)
 
+	// Backlog counts what waits for watchers. nil: it is not counted.
+	Backlog *Backlog
+
 	Logger *slog.Logger
 	Now    func() time.Time
 	Limits Limits
@@ -134,6 +137,9 @@ func New(cfg Config) *Service {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.cfg.Backlog == nil {
+		s.cfg.Backlog = &Backlog{}
 	}
 	s.feeds.open = map[collectionKey]*feed{}
 	return s

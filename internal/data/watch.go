@@ -154,6 +154,7 @@ func (w *Stream) offer(e *changeEvent) {
 	} else {
 		w.queue = append(w.queue, e)
 		w.bytes += int64(e.size)
+		w.s.cfg.Backlog.add(1, int64(e.size))
 	}
 	w.wake()
 }
@@ -185,6 +186,7 @@ func (w *Stream) pop() (*changeEvent, error) {
 			w.queue = nil
 		}
 		w.bytes -= int64(e.size)
+		w.s.cfg.Backlog.add(-1, -int64(e.size))
 		return e, nil
 	}
 	return nil, w.err
@@ -261,6 +263,10 @@ func (w *Stream) take(ctx context.Context) (*changeEvent, error) {
 func (w *Stream) Close() {
 	w.finish(io.EOF)
 	w.s.feeds.leave(w)
+	w.mu.Lock()
+	w.s.cfg.Backlog.add(-len(w.queue), -w.bytes)
+	w.queue, w.bytes = nil, 0
+	w.mu.Unlock()
 	if w.private != nil {
 		_ = w.private.Close(context.Background())
 		w.private = nil

@@ -12,8 +12,10 @@ import (
 // is inside the field; nested rules matter only where the field itself grants
 // nothing (app-services.md §5.3).
 type fieldRule struct {
-	name        string
-	read, write *Expr // nil: false
+	name        string // its whole path
+	at          string // where the permission is written
+	inside      string // and where those of its parts
+	read, write *Expr  // nil: false
 	nested      map[string]*fieldRule
 }
 
@@ -77,7 +79,7 @@ func (t *fieldTree) strip(dst []byte, doc bson.Raw, e *Env, removed *int) (out [
 // strip appends the field's readable part, or nothing.
 func (f *fieldRule) strip(dst []byte, it *iter, e *Env, removed *int) ([]byte, error) {
 	ok, err := e.either(f.read, f.write, it.value, it.value)
-	e.noteField(f.name, "read", ok, "fields."+f.name)
+	e.noteField(f.name, "read", ok, f.at)
 	if err != nil {
 		return dst, err
 	}
@@ -90,7 +92,7 @@ func (f *fieldRule) strip(dst []byte, it *iter, e *Env, removed *int) ([]byte, e
 	}
 	before := len(dst)
 	dst = bsoncore.AppendHeader(dst, bsoncore.Type(it.value.Type), string(it.key))
-	dst, empty, err := stripInside(dst, f.nested, it.value, e, removed)
+	dst, empty, err := f.stripInside(dst, it.value, e, removed)
 	if empty || err != nil {
 		*removed++
 		return dst[:before], err
@@ -100,20 +102,21 @@ func (f *fieldRule) strip(dst []byte, it *iter, e *Env, removed *int) ([]byte, e
 
 // stripInside appends the readable part of an embedded document, or of the
 // documents of an array. Scalars have nothing below them that could be granted.
-func stripInside(dst []byte, nested map[string]*fieldRule, v bson.RawValue, e *Env, removed *int) (out []byte, empty bool, err error) {
+func (f *fieldRule) stripInside(dst []byte, v bson.RawValue, e *Env, removed *int) (out []byte, empty bool, err error) {
 	empty = true
 	switch v.Type {
 	case bson.TypeEmbeddedDocument:
 		var index int32
 		index, dst = bsoncore.AppendDocumentStart(dst)
 		for it := newIter(v.Value); it.next(); {
-			f := nested[string(it.key)]
-			if f == nil {
+			n := f.nested[string(it.key)]
+			if n == nil {
 				*removed++
+				f.noteUnlisted(e, string(it.key), "read")
 				continue
 			}
 			before := len(dst)
-			if dst, err = f.strip(dst, &it, e, removed); err != nil {
+			if dst, err = n.strip(dst, &it, e, removed); err != nil {
 				return dst, true, err
 			}
 			empty = empty && len(dst) == before
@@ -128,7 +131,7 @@ func stripInside(dst []byte, nested map[string]*fieldRule, v bson.RawValue, e *E
 			before := len(dst)
 			dst = bsoncore.AppendHeader(dst, bsoncore.Type(it.value.Type), arrayKey(n))
 			var none bool
-			if dst, none, err = stripInside(dst, nested, it.value, e, removed); err != nil {
+			if dst, none, err = f.stripInside(dst, it.value, e, removed); err != nil {
 				return dst, true, err
 			}
 			if none {
@@ -163,7 +166,7 @@ func (t *fieldTree) refusedField(before, after bson.Raw, skip string, e *Env) (n
 
 func (f *fieldRule) refused(prev, this bson.RawValue, e *Env) (string, bool, error) {
 	ok, err := grants(f.write, e, this, prev)
-	e.noteField(f.name, "write", ok, "fields."+f.name)
+	e.noteField(f.name, "write", ok, f.at)
 	if ok || err != nil {
 		return "", false, err
 	}
@@ -182,6 +185,7 @@ func refusedInside(f *fieldRule, prev, this bson.RawValue, e *Env) (string, bool
 		return eachChange(prev.Value, this.Value, func(key string, prev, this bson.RawValue) (string, bool, error) {
 			n := f.nested[key]
 			if n == nil {
+				f.noteUnlisted(e, key, "write")
 				return f.name + "." + key, true, nil
 			}
 			return n.refused(prev, this, e)
@@ -276,15 +280,16 @@ func possible(x *Expr) bool {
 	return !ok || v
 }
 
-// compileFields reads {name: {read, write, fields}}. A dotted name is a path.
-func (b *builder) compileFields(raw bson.Raw, at string, depth int) map[string]*fieldRule {
+// compileFields reads {name: {read, write, fields}}. A dotted name is a path. path is
+// that of the document around the fields, with a dot at its end.
+func (b *builder) compileFields(raw bson.Raw, at, path string, depth int) map[string]*fieldRule {
 	if depth > maxDepth {
 		b.warn(at, "fields nest more than %d levels: the deeper ones grant nothing", maxDepth)
 		return nil
 	}
 	fields := map[string]*fieldRule{}
 	for it := newIter(raw); it.next(); {
-		at := at + "." + string(it.key)
+		list, at := at, at+"."+string(it.key)
 		d, ok := it.value.DocumentOK()
 		if !ok {
 			b.warn(at, "a field's permission is an object {read, write, fields}, not %s: it grants nothing", typeName(it.value.Type))
@@ -293,10 +298,10 @@ func (b *builder) compileFields(raw bson.Raw, at string, depth int) map[string]*
 		into, name := fields, string(it.key)
 		if strings.Contains(name, ".") {
 			parts := strings.Split(name, ".")
-			for _, p := range parts[:len(parts)-1] {
+			for i, p := range parts[:len(parts)-1] {
 				f := into[p]
 				if f == nil {
-					f = &fieldRule{name: p}
+					f = &fieldRule{name: path + strings.Join(parts[:i+1], "."), at: list[1:], inside: list[1:]}
 					into[p] = f
 				}
 				if f.nested == nil {
@@ -311,7 +316,7 @@ func (b *builder) compileFields(raw bson.Raw, at string, depth int) map[string]*
 			f = &fieldRule{}
 			into[name] = f
 		}
-		f.name = string(it.key)
+		f.name, f.at, f.inside = path+string(it.key), at[1:], at[1:]+".fields"
 		for p := newIter(d); p.next(); {
 			at := at + "." + string(p.key)
 			switch string(p.key) {
@@ -325,7 +330,7 @@ func (b *builder) compileFields(raw bson.Raw, at string, depth int) map[string]*
 					b.warn(at, "fields is an object, not %s: it grants nothing", typeName(p.value.Type))
 					continue
 				}
-				for k, n := range b.compileFields(nested, at, depth+1) {
+				for k, n := range b.compileFields(nested, at, f.name+".", depth+1) {
 					if f.nested == nil {
 						f.nested = map[string]*fieldRule{}
 					}

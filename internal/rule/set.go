@@ -175,7 +175,7 @@ func (b *builder) role(r *app.Role) *role {
 			b.warn(".document_filters", "only one of read and write is defined: the other counts as true")
 		}
 	}
-	c.fields.fields = b.compileFields(r.Fields, ".fields", 0)
+	c.fields.fields = b.compileFields(r.Fields, ".fields", "", 0)
 	for it := newIter(r.AdditionalFields); it.next(); {
 		switch at := ".additional_fields." + string(it.key); string(it.key) {
 		case "read":

@@ -69,6 +69,13 @@ func (e *Env) noteField(name, what string, ok bool, by string) {
 	}
 }
 
+// noteUnlisted notes a field that a nested permission does not list.
+func (f *fieldRule) noteUnlisted(e *Env, key, what string) {
+	if e.trace != nil {
+		e.noteField(f.name+"."+key, what, false, f.inside+", which does not list it")
+	}
+}
+
 func (e *Env) noteCondition(c *condition, right bson.RawValue, ok bool) {
 	if e.trace != nil {
 		e.trace.add(e.trace.depth+1, fmt.Sprintf("%s %s %s is %t: %s is %s", c.left, operatorNames[c.op], describeValue(right), ok, c.left, describeValue(c.left.value(e))))

@@ -48,10 +48,12 @@ func engines() []string {
 type world struct {
 	testing.TB
 	dir, id, db string
-	service     string // data source; "" is mongodb-atlas
-	email       bool   // users log in by e-mail
+	service     string   // data source; "" is mongodb-atlas
+	email       bool     // users log in by e-mail
+	args        []string // of the server
 
 	url    string
+	server *server.Server
 	client *mongo.Client
 	users  map[string]*user
 	data   map[string]string // custom data by user
@@ -95,6 +97,9 @@ func serve(t *testing.T, engine string, worlds ...*world) *server.Server {
 	} else {
 		o.Args = []string{"--mongodb", uri, "--pre-images", "--master-key", filepath.Join(t.TempDir(), "master.key")}
 	}
+	for _, w := range worlds {
+		o.Args = append(o.Args, w.args...)
+	}
 	s := server.Start(t, o)
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
 	if err != nil {
@@ -109,7 +114,7 @@ func serve(t *testing.T, engine string, worlds ...*world) *server.Server {
 		_ = client.Disconnect(context.Background())
 	})
 	for _, w := range worlds {
-		w.url, w.client = s.URL, client
+		w.url, w.client, w.server = s.URL, client, s
 	}
 	return s
 }
@@ -163,6 +168,21 @@ func (w *world) user(name string) *user {
 	if u := w.users[name]; u != nil {
 		return u
 	}
+	if w.email {
+		if text, status := w.send("POST", "/app/"+w.id+"/auth/providers/local-userpass/register", "", `{"email": "`+name+`@example.com", "password": "secret-`+name+`"}`); status != 201 {
+			w.Fatalf("register: %d %s", status, text)
+		}
+	}
+	u := w.logIn(name)
+	if w.data[name] != "" {
+		w.setData(name, w.data[name])
+	}
+	return u
+}
+
+// logIn opens a session: a new user's for those without an e-mail address.
+func (w *world) logIn(name string) *user {
+	w.Helper()
 	var tokens struct {
 		ID      string `json:"user_id"`
 		Access  string `json:"access_token"`
@@ -170,22 +190,14 @@ func (w *world) user(name string) *user {
 	}
 	provider, fields := "anon-user", ""
 	if w.email {
-		provider = "local-userpass"
-		if text, status := w.send("POST", "/app/"+w.id+"/auth/providers/local-userpass/register", "", `{"email": "`+name+`@example.com", "password": "secret-`+name+`"}`); status != 201 {
-			w.Fatalf("register: %d %s", status, text)
-		}
-		fields = `"username": "` + name + `@example.com", "password": "secret-` + name + `", `
+		provider, fields = "local-userpass", `"username": "`+name+`@example.com", "password": "secret-`+name+`", `
 	}
 	text, status := w.send("POST", "/app/"+w.id+"/auth/providers/"+provider+"/login", "", `{`+fields+`"options": {"device": {}}}`)
 	if err := json.Unmarshal([]byte(text), &tokens); err != nil || status != 200 {
 		w.Fatalf("login: %d %s", status, text)
 	}
-	u := &user{tokens.ID, tokens.Access, tokens.Refresh}
-	w.users[name] = u
-	if w.data[name] != "" {
-		w.setData(name, w.data[name])
-	}
-	return u
+	w.users[name] = &user{tokens.ID, tokens.Access, tokens.Refresh}
+	return w.users[name]
 }
 
 // setData stores a user's custom data.
