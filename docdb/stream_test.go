@@ -151,3 +151,50 @@ func TestTransaction(t *testing.T) {
 		t.Fatal(n)
 	}
 }
+
+// A stream of a database that leaves most events out hears of the others at once, in the middle of a storm of writes.
+func TestStreamOfFew(t *testing.T) {
+	_, client := open(t)
+	// Without a deadline, which would bound how long the server may wait.
+	c, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer time.AfterFunc(20*time.Second, cancel).Stop()
+	db := client.Database("app")
+	busy, rare := db.Collection("busy"), db.Collection("rare")
+	_, err := rare.InsertOne(c, bson.D{{Key: "_id", Value: 1}})
+	must(t, err)
+	s, err := db.Watch(c, mongo.Pipeline{{{Key: "$match", Value: bson.D{{Key: "ns.coll", Value: "rare"}, {Key: "operationType", Value: bson.D{{Key: "$ne", Value: "insert"}}}}}}},
+		options.ChangeStream().SetMaxAwaitTime(time.Minute))
+	must(t, err)
+	defer s.Close(c)
+	storm, calm := context.WithCancel(c)
+	ended := make(chan struct{}, 2)
+	for w := range 2 {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			for i := 0; storm.Err() == nil; i++ {
+				busy.InsertOne(storm, bson.D{{Key: "_id", Value: 2*i + w}})
+				rare.InsertOne(storm, bson.D{{Key: "_id", Value: 2*i + w + 10}})
+			}
+		}()
+	}
+	go func() {
+		for n := range 50 {
+			if n == 25 {
+				calm() // the rest without other writes that could wake the stream
+				<-ended
+				<-ended
+			}
+			time.Sleep(5 * time.Millisecond) // mostly, the stream waits by then
+			rare.UpdateOne(c, bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: n}}}})
+		}
+	}()
+	for n := range 50 {
+		if !s.Next(c) {
+			t.Fatal(s.Err())
+		}
+		if got := s.Current.Lookup("updateDescription", "updatedFields", "n").AsInt64(); got != int64(n) {
+			t.Fatalf("event of update %d, want %d", got, n)
+		}
+	}
+}

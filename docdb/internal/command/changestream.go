@@ -136,7 +136,11 @@ func (c *call) openChangeStream(ns, name string, spec bson.RawValue, stages []bs
 			return err
 		}
 	}
-	s.w = c.e.st.Watch(s.db, name)
+	wants, err := s.compileWants(stages)
+	if err != nil {
+		return err
+	}
+	s.w = c.e.st.Watch(s.db, name, wants)
 	if s.pos.ts == 0 {
 		s.pos = position{ts: max(c.e.st.Visible(), c.e.st.Applied()), seq: lastSeq}
 	} else if err := s.resume(start); err != nil {
@@ -386,6 +390,40 @@ func (s *changeStream) compileEarly(first bson.Raw) (*match.Matcher, error) {
 	return q.m, nil
 }
 
+// compileWants gives what the store asks before it wakes the stream; nil where the stream has to look at every entry itself. The matcher
+// is one of its own, for it is asked while the stream runs.
+func (s *changeStream) compileWants(stages []bson.Raw) (func(d *store.Def, kind string) bool, error) {
+	if s.early == nil {
+		return nil, nil
+	}
+	m, err := s.compileEarly(stages[0])
+	if err != nil {
+		return nil, err
+	}
+	var buf []byte
+	return func(d *store.Def, kind string) bool {
+		op := operationTypes[kind]
+		if op == "" {
+			return true
+		}
+		buf = outline(buf[:0], op, value.String(d.DB), value.String(d.Name))
+		ok, err := m.Match(buf)
+		return ok || err != nil // the stream reports the error
+	}, nil
+}
+
+// outline writes what of an event early looks at.
+func outline(b []byte, op string, db, name bson.RawValue) []byte {
+	i, b := bsoncore.AppendDocumentStart(b)
+	b = bsoncore.AppendStringElement(b, "operationType", op)
+	j, b := bsoncore.AppendDocumentElementStart(b, "ns")
+	b = value.Append(b, "db", db)
+	b = value.Append(b, "coll", name)
+	b, _ = bsoncore.AppendDocumentEnd(b, j)
+	b, _ = bsoncore.AppendDocumentEnd(b, i)
+	return b
+}
+
 // leftOut reports whether the pipeline's first stage drops the entry's event. Commands may end the stream, and are left to it.
 func (s *changeStream) leftOut(e *store.Entry) (bool, error) {
 	kind, _ := value.Text(e.Lookup("t"))
@@ -393,15 +431,8 @@ func (s *changeStream) leftOut(e *store.Entry) (bool, error) {
 	if s.early == nil || op == "" {
 		return false, nil
 	}
-	i, b := bsoncore.AppendDocumentStart(s.outline[:0])
-	b = bsoncore.AppendStringElement(b, "operationType", op)
-	j, b := bsoncore.AppendDocumentElementStart(b, "ns")
-	b = value.Append(b, "db", e.Lookup("db"))
-	b = value.Append(b, "coll", e.Lookup("n"))
-	b, _ = bsoncore.AppendDocumentEnd(b, j)
-	b, _ = bsoncore.AppendDocumentEnd(b, i)
-	s.outline = b
-	ok, err := s.early.Match(b)
+	s.outline = outline(s.outline[:0], op, e.Lookup("db"), e.Lookup("n"))
+	ok, err := s.early.Match(s.outline)
 	return !ok, err
 }
 

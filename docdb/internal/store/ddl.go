@@ -199,7 +199,10 @@ func (s *Store) rename(c *Collection, db, name string, dropTarget, quiet bool) e
 		m[nsKey{db, name}] = c
 	})
 	err := s.change(b, c, d, cmd, quiet, func() { c.def.Store(&n) })
-	s.tail.markScope(&n, s.clock.applied.Load())
+	// The event stands under the old name; who watches the new one is told too.
+	s.commit.Lock()
+	s.tail.mark(&n, OpCommand, s.clock.applied.Load())
+	s.commit.Unlock()
 	s.tail.notify(&n)
 	return err
 }

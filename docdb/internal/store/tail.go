@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -10,6 +11,7 @@ import (
 type tail struct {
 	mu     sync.RWMutex
 	scopes map[string]*scope
+	narrow []*scope // of one watcher each, who wants only some of the entries
 	n      atomic.Int32
 	// visible is the time up to which entries are durable.
 	visible atomic.Uint64
@@ -21,6 +23,36 @@ type scope struct {
 	last     atomic.Uint64
 	mu       sync.Mutex
 	watchers map[*Watcher]struct{}
+
+	// Of a narrow scope: the database, or "" for all, and what is wanted of it. told is how far the watcher has been woken.
+	db      string
+	wants   func(d *Def, kind string) bool
+	answers map[wanted]bool // of wants; guarded by the store's commit lock
+	told    uint64
+}
+
+type wanted struct {
+	db, name, kind string
+}
+
+// maxAnswers bounds what a scope remembers, for collections come and go.
+const maxAnswers = 1000
+
+// wanting reports whether the narrow scope's watcher wants entries of a kind in a collection; the caller holds the commit lock.
+func (sc *scope) wanting(d *Def, kind string) bool {
+	if sc.db != "" && sc.db != d.DB {
+		return false
+	}
+	k := wanted{d.DB, d.Name, kind}
+	yes, known := sc.answers[k]
+	if !known {
+		if len(sc.answers) >= maxAnswers {
+			clear(sc.answers)
+		}
+		yes = sc.wants(d, kind)
+		sc.answers[k] = yes
+	}
+	return yes
 }
 
 // Watcher waits for oplog entries of one scope: "" for everything, "db." for a database, "db.name" for a collection.
@@ -38,8 +70,9 @@ func (t *tail) init() {
 
 func (t *tail) close() { t.once.Do(func() { close(t.closed) }) }
 
-// Watch registers a watcher; close it.
-func (s *Store) Watch(db, coll string) *Watcher {
+// Watch registers a watcher; close it. A watcher of a whole database, or of everything, may say by wants that it needs to know of some
+// entries only; it must answer alike for the same names and kind.
+func (s *Store) Watch(db, coll string, wants func(d *Def, kind string) bool) *Watcher {
 	key := ""
 	if db != "" {
 		key = db + "." + coll
@@ -51,15 +84,24 @@ func (s *Store) Watch(db, coll string) *Watcher {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sc := t.scopes[key]
-	if sc == nil {
-		sc = &scope{watchers: map[*Watcher]struct{}{}}
-		sc.last.Store(s.clock.applied.Load())
+	if wants != nil && coll == "" {
+		sc = newScope(s)
+		sc.db, sc.wants, sc.answers, sc.told = db, wants, map[wanted]bool{}, sc.last.Load()
+		t.narrow = append(t.narrow, sc)
+	} else if sc == nil {
+		sc = newScope(s)
 		t.scopes[key] = sc
 	}
 	w := &Watcher{t: t, key: key, scope: sc, wake: make(chan struct{}, 1)}
 	sc.watchers[w] = struct{}{}
 	t.n.Add(1)
 	return w
+}
+
+func newScope(s *Store) *scope {
+	sc := &scope{watchers: map[*Watcher]struct{}{}}
+	sc.last.Store(s.clock.applied.Load())
+	return sc
 }
 
 // Close ends the watcher.
@@ -74,7 +116,10 @@ func (w *Watcher) Close() {
 	n := len(w.scope.watchers)
 	w.scope.mu.Unlock()
 	w.t.n.Add(-1)
-	if n == 0 {
+	switch {
+	case w.scope.wants != nil:
+		w.t.narrow = slices.DeleteFunc(w.t.narrow, func(sc *scope) bool { return sc == w.scope })
+	case n == 0:
 		delete(w.t.scopes, w.key)
 	}
 }
@@ -92,16 +137,22 @@ func (s *Store) Closed() <-chan struct{} { return s.tail.closed }
 func (s *Store) Visible() uint64 { return s.tail.visible.Load() }
 
 // mark notes an entry of a collection; the caller holds the commit lock and has not applied the entry yet.
-func (t *tail) mark(d *Def, ts uint64) {
+func (t *tail) mark(d *Def, kind string, ts uint64) {
 	if t.n.Load() == 0 {
 		return
 	}
-	t.each(d, func(sc *scope) { sc.last.Store(ts) })
-}
-
-func (t *tail) each(d *Def, f func(*scope)) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	t.each(d, func(sc *scope) { sc.last.Store(ts) })
+	for _, sc := range t.narrow {
+		if sc.wanting(d, kind) {
+			sc.last.Store(ts)
+		}
+	}
+}
+
+// each calls f for the scopes that take all of a collection's entries; the caller holds mu.
+func (t *tail) each(d *Def, f func(*scope)) {
 	if sc := t.scopes[d.DB+"."+d.Name]; sc != nil {
 		f(sc)
 	}
@@ -128,17 +179,30 @@ func (t *tail) notify(d *Def) {
 	if t.n.Load() == 0 {
 		return
 	}
-	t.each(d, func(sc *scope) {
-		sc.mu.Lock()
-		for w := range sc.watchers {
-			select {
-			case w.wake <- struct{}{}:
-			default:
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	t.each(d, (*scope).wake)
+	for _, sc := range t.narrow {
+		if last := sc.last.Load(); sc.db == "" || sc.db == d.DB {
+			sc.mu.Lock()
+			// Woken for what is applied and not yet durable, it will be woken again.
+			news := last > sc.told
+			sc.told = max(sc.told, min(last, t.visible.Load()))
+			sc.mu.Unlock()
+			if news {
+				sc.wake()
 			}
 		}
-		sc.mu.Unlock()
-	})
+	}
 }
 
-// markScope notes an event under a name that is not the collection's own any more, or not yet.
-func (t *tail) markScope(d *Def, ts uint64) { t.mark(d, ts) }
+func (sc *scope) wake() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for w := range sc.watchers {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}

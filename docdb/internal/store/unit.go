@@ -631,7 +631,7 @@ func (s *Store) apply(b *pebble.Batch, sync bool, entries []pending, together bo
 			return 0, err
 		}
 		if e.coll != nil {
-			s.tail.mark(e.coll.def.Load(), t)
+			s.tail.mark(e.coll.def.Load(), e.kind, t)
 		}
 	}
 	ts += uint64(n) - 1
