@@ -14,7 +14,7 @@ func insert(c *call) error {
 	if err != nil {
 		return err
 	}
-	w := inserter{c: c, name: name, ordered: c.on("ordered", true), validate: !c.on("bypassDocumentValidation", false)}
+	w := inserter{c: c, name: name, ordered: c.on("ordered", true), validate: !c.on("bypassDocumentValidation", false), one: c.statements("documents") == 1}
 	defer w.rollback()
 	if err := c.each("documents", w.add); err != nil {
 		return err
@@ -40,6 +40,7 @@ type inserter struct {
 	u        *store.Unit
 	ordered  bool
 	validate bool
+	one      bool // there is one document
 	n        int
 	pending  []int32 // statements in u
 	errors   []writeError
@@ -129,7 +130,7 @@ func (w *inserter) put(doc bson.Raw) error {
 					return err
 				}
 			}
-			u, err := w.c.begin(w.coll)
+			u, err := w.c.begin(w.coll, w.one)
 			if err == store.ErrCollectionGone {
 				continue
 			}

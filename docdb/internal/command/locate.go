@@ -19,8 +19,8 @@ type target struct {
 	pos int // the element that the positional operator means, or -1
 }
 
-// withOne finds the first document of a query and runs f on it inside a unit, with the collection's lock held: f sees the
-// document as it is now, and it has been matched as it is now. found is false when there is none. f's unit is committed when it
+// withOne finds the first document of a query and runs f on it inside a unit, with the document locked: f sees it
+// as it is now, and it has been matched as it is now. found is false when there is none. f's unit is committed when it
 // returns nil. A write that has to wait for a transaction waits and starts again.
 func (c *call) withOne(ctx context.Context, coll *store.Collection, q *query, sync bool, f func(u *store.Unit, t target) error) (found bool, err error) {
 	for {
@@ -44,33 +44,28 @@ func (c *call) withOne(ctx context.Context, coll *store.Collection, q *query, sy
 // tryOne is one attempt. again says that a candidate was changed by others before its turn and no other was found.
 func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, sync bool, f func(u *store.Unit, t target) error) (found, again bool, err error) {
 	if id := q.pointID(coll.Def()); id.Type != 0 {
-		rid, err := c.foresee(coll, id)
-		if errors.Is(err, store.ErrNotFound) {
-			return false, false, nil
-		}
-		if err != nil {
-			return false, false, err
-		}
-		u, err := c.begin(coll)
+		u, err := c.begin(coll, true)
 		if err != nil {
 			return false, false, err
 		}
 		defer u.Rollback()
-		if rid != 0 {
-			// Records are not used twice and an _id does not change: a document that matches here is the one.
+		u.Def().Indexes[0].Use()
+		for {
+			rid, err := u.Find(id)
+			if errors.Is(err, store.ErrNotFound) {
+				return false, false, nil
+			}
+			if err != nil {
+				return false, false, err
+			}
+			// A document that has the _id now and is there when it is locked is the one: records are not used twice.
 			if found, err = c.act(u, q, rid, nil, sync, f); found || err != nil {
 				return found, false, err
 			}
+			if now, err := u.Find(id); errors.Is(err, store.ErrNotFound) || err == nil && now == rid {
+				return false, false, nil
+			}
 		}
-		now, err := u.Find(id)
-		if errors.Is(err, store.ErrNotFound) || err == nil && now == rid {
-			return false, false, nil
-		}
-		if err != nil {
-			return false, false, err
-		}
-		found, err = c.act(u, q, now, nil, sync, f)
-		return found, false, err
 	}
 	src, _, err := c.open(ctx, coll, q, openOptions{limit: -1})
 	if err != nil {
@@ -87,7 +82,7 @@ func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, syn
 			return false, false, err
 		}
 		rid := recordOf(src)
-		u, err := c.begin(coll)
+		u, err := c.begin(coll, true)
 		if err != nil {
 			return false, false, err
 		}
@@ -113,31 +108,9 @@ func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, syn
 	}
 }
 
-// foresee finds the record that has the _id and reads it into the cache, before the collection's lock is taken: what has to come
-// from the disk must not hold up other writers. It answers 0 in a transaction, which reads its own state.
-func (c *call) foresee(coll *store.Collection, id bson.RawValue) (store.RecordID, error) {
-	if c.txn != nil {
-		coll.Def().Indexes[0].Use()
-		return 0, nil
-	}
-	view := c.e.st.Present()
-	rid, err := store.FindID(view, coll.Def(), id)
-	if err != nil {
-		return 0, err
-	}
-	var kb [16]byte
-	_, done, err := view.Get(coll.RecordKey(kb[:0], rid))
-	if errors.Is(err, store.ErrNotFound) {
-		return rid, nil // removed in between; the look inside the lock decides
-	}
-	if err != nil {
-		return 0, err
-	}
-	return rid, done.Close()
-}
-
 // act reads a candidate again, now that nobody else can change it, and runs f if it still matches.
 func (c *call) act(u *store.Unit, q *query, rid store.RecordID, seen bson.Raw, sync bool, f func(u *store.Unit, t target) error) (bool, error) {
+	u.Lock(rid)
 	doc, err := u.Read(rid, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -193,7 +166,7 @@ func (c *call) withMany(ctx context.Context, coll *store.Collection, q *query, f
 	size := 0
 	flush := func() error {
 		for i := 0; i < len(batch); {
-			u, err := c.begin(coll)
+			u, err := c.begin(coll, false)
 			if err != nil {
 				return err
 			}

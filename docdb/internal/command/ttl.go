@@ -65,11 +65,12 @@ func (e *Engine) expireIndex(ctx context.Context, coll *store.Collection, d *sto
 
 // expireOne removes a document if it is still as it was seen; one that a transaction holds waits for the next round.
 func (e *Engine) expireOne(coll *store.Collection, id store.RecordID, seen bson.Raw) error {
-	u, err := e.st.Begin(coll)
+	u, err := e.st.BeginOne(coll)
 	if err != nil {
 		return err
 	}
 	defer u.Rollback()
+	u.Lock(id)
 	doc, err := u.Read(id, nil)
 	if errors.Is(err, store.ErrNotFound) || err == nil && string(doc) != string(seen) {
 		return nil

@@ -231,7 +231,7 @@ func (c *call) nowMatches(coll *store.Collection, q *query, id store.RecordID) b
 // insertOne inserts one document in a unit of its own.
 func (c *call) insertOne(ctx context.Context, coll *store.Collection, doc bson.Raw, validate bool, done func(*store.Unit)) error {
 	for {
-		u, err := c.begin(coll)
+		u, err := c.begin(coll, true)
 		if err != nil {
 			return err
 		}

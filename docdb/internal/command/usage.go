@@ -30,7 +30,7 @@ func (c *call) tally(n int) {
 		from = c.arg("collection")
 	}
 	name, ok := value.Text(from)
-	if !ok || c.c.op.started.IsZero() {
+	if !ok || c.c.op.call != c { // it could not be parsed
 		return
 	}
 	if coll := e.st.Collection(c.db, name); coll != nil {

@@ -24,8 +24,8 @@ const (
 // maxDepth is how deep a stored document may nest.
 const maxDepth = value.MaxStoredDepth
 
-// begin starts a unit of writes in the command's transaction, or outside.
-func (c *call) begin(coll *store.Collection) (*store.Unit, error) {
+// begin starts a unit of writes in the command's transaction, or outside; one says that it writes one document.
+func (c *call) begin(coll *store.Collection, one bool) (*store.Unit, error) {
 	if c.txn != nil {
 		tx := c.txn.begin()
 		c.txn.wrote = true
@@ -35,7 +35,11 @@ func (c *call) begin(coll *store.Collection) (*store.Unit, error) {
 		}
 		return u, err
 	}
-	u, err := c.e.st.Begin(coll)
+	start := c.e.st.Begin
+	if one {
+		start = c.e.st.BeginOne
+	}
+	u, err := start(coll)
 	if err == nil && c.hasTxn && c.sess != nil {
 		u.SetTxn(c.sess.lsid, c.txnNumber)
 	}

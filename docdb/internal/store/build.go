@@ -104,7 +104,7 @@ func (s *Store) build(ctx context.Context, c *Collection, d *Def, added []*Index
 				return err
 			}
 			if set.Multikey != 0 {
-				ix.multikey.Or(set.Multikey)
+				ix.multikey.seen.Or(set.Multikey)
 			}
 			for _, k := range set.Keys {
 				key = append(append(key[:0], ix.prefix...), k...)

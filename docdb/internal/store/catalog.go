@@ -141,7 +141,8 @@ func (s *Store) newDef(db, name string, view bool, options bson.Raw, indexes []*
 func (c *Collection) entry(d *Def) ([]byte, error) {
 	e := catalogEntry{DB: d.DB, Name: d.Name, UUID: bson.Binary{Subtype: 4, Data: c.UUID[:]}, View: d.View, Options: d.Options}
 	for _, ix := range d.Indexes {
-		e.Indexes = append(e.Indexes, indexEntry{ID: int64(ix.ID), Spec: ix.Spec, Multikey: int64(ix.Multikey()), Built: int64(ix.Built)})
+		ix.multikey.written = ix.Multikey()
+		e.Indexes = append(e.Indexes, indexEntry{ID: int64(ix.ID), Spec: ix.Spec, Multikey: int64(ix.multikey.written), Built: int64(ix.Built)})
 	}
 	return bson.Marshal(e)
 }

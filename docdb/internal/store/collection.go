@@ -17,13 +17,15 @@ type Collection struct {
 
 	store *Store
 	def   atomic.Pointer[Def]
-	// mu is held while a write reads the present state, decides, and applies.
-	mu sync.Mutex
+	// mu is held while a write reads the present state, decides, and applies: shared by units of one document.
+	mu sync.RWMutex
 	// held has the record and unique keys that open transactions have written; guarded by mu.
 	held map[string]*Txn
-	// nextRecord is the id for the next document; 0 until the last one has been looked up. Guarded by mu.
+	// last guards what follows, for moments.
+	last sync.Mutex
+	// nextRecord is the id for the next document; 0 until the last one has been looked up.
 	nextRecord RecordID
-	// highestID is an upper bound of the keys that the index on _id has, nil until it has been looked up. Guarded by mu.
+	// highestID is an upper bound of the keys that the index on _id has, nil until it has been looked up.
 	highestID []byte
 	dropped   atomic.Bool
 	// changed is the time of the last change of the Def.
@@ -116,8 +118,10 @@ func (c *Collection) RecordKey(dst []byte, id RecordID) []byte { return appendRe
 func RecordIDOf(key []byte) RecordID { return recordIDOf(key[5:]) }
 
 // above reports whether key lies above all keys that the index on _id has, or will have by an open transaction: then nobody has it
-// and nothing needs to be looked up. Ids are mostly given in ascending order. The caller holds mu.
+// and nothing needs to be looked up. Ids are mostly given in ascending order. The caller has locked the key.
 func (c *Collection) above(ix *Index, key []byte) (bool, error) {
+	c.last.Lock()
+	defer c.last.Unlock()
 	if c.highestID == nil {
 		// What is applied now; what open transactions have written is held, and goes through raise when they write more.
 		it, err := c.store.Present().Iter(ix.prefix, ix.upper)
@@ -137,15 +141,19 @@ func (c *Collection) above(ix *Index, key []byte) (bool, error) {
 	return bytes.Compare(key, c.highestID) > 0, nil
 }
 
-// raise notes a key of the index on _id; the caller holds mu and has asked above.
+// raise notes a key of the index on _id; the caller has locked the key and has asked above.
 func (c *Collection) raise(key []byte) {
+	c.last.Lock()
+	defer c.last.Unlock()
 	if c.highestID != nil && bytes.Compare(key, c.highestID) > 0 {
 		c.highestID = append(c.highestID[:0], key...)
 	}
 }
 
-// next gives the id of a new document; the caller holds mu.
+// next gives the id of a new document.
 func (c *Collection) next() (RecordID, error) {
+	c.last.Lock()
+	defer c.last.Unlock()
 	if c.nextRecord == 0 {
 		lower, upper := c.Bounds()
 		it, err := c.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})

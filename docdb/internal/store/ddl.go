@@ -76,7 +76,7 @@ func (s *Store) change(b *pebble.Batch, c *Collection, d *Def, cmd bson.D, quiet
 		ch := change{kind: OpCommand, doc: doc}
 		entries = append(entries, pending{kind: OpCommand, doc: appendEntry(nil, c, d, &ch, s.opts.Now(), nil, 0), coll: c})
 	}
-	ts, err := s.apply(b, true, entries, false)
+	ts, err := s.apply(&write{b: b, sync: true, entries: entries})
 	if err != nil {
 		b.Close()
 		return err

@@ -25,7 +25,8 @@
 // # Guarantees
 //
 // A write is one atomic batch: documents, index entries, oplog entries, and the session's result. It is visible to readers
-// when it is applied, and acknowledged after the log has been synced (unless the writer asked otherwise). Writers of one
-// collection take turns for the short time between reading the document's present state and applying the batch; they share
-// syncs. Readers take no locks: they read snapshots.
+// when it is applied, and acknowledged after the log has been synced (unless the writer asked otherwise). Writers of one document
+// or unique key take turns for the short time between reading the present state and applying the batch (see stripes); a write of many
+// documents, a transaction's commit and a change of the catalogue have the collection to themselves for that time. All share syncs.
+// Readers take no locks: they read snapshots.
 package store

@@ -51,8 +51,15 @@ type Index struct {
 
 	prefix   []byte
 	upper    []byte
-	multikey *atomic.Uint64
+	multikey *multikey
 	use      *indexUse
+}
+
+// multikey are the fields through whose paths some document has an array: seen before the first such document is applied, stored
+// once the catalogue says so. written is what its last entry has, under the store's commit lock.
+type multikey struct {
+	seen, stored atomic.Uint64
+	written      uint64
 }
 
 // Prefix is what all keys of the index begin with.
@@ -62,7 +69,10 @@ func (ix *Index) Prefix() []byte { return ix.prefix }
 func (ix *Index) Upper() []byte { return ix.upper }
 
 // Multikey has a bit for each field through whose path some document has, or had, an array.
-func (ix *Index) Multikey() uint64 { return ix.multikey.Load() }
+func (ix *Index) Multikey() uint64 { return ix.multikey.seen.Load() }
+
+// exclusive reports whether a key may be that of one document only.
+func (ix *Index) exclusive() bool { return ix.Unique || ix.PrepareUnique }
 
 // IsID reports whether this is the index on _id.
 func (ix *Index) IsID() bool { return ix.Name == "_id_" }
@@ -84,9 +94,10 @@ func (ix *Index) FieldKeys(key []byte) []byte {
 }
 
 // newIndex makes an index from its specification.
-func newIndex(id uint32, spec bson.Raw, multikey uint64, lang Language, now time.Time) (*Index, error) {
-	ix := &Index{ID: id, Spec: spec, ExpireAfter: -1, multikey: new(atomic.Uint64), use: &indexUse{since: now}}
-	ix.multikey.Store(multikey)
+func newIndex(id uint32, spec bson.Raw, arrays uint64, lang Language, now time.Time) (*Index, error) {
+	ix := &Index{ID: id, Spec: spec, ExpireAfter: -1, multikey: new(multikey), use: &indexUse{since: now}}
+	ix.multikey.seen.Store(arrays)
+	ix.multikey.stored.Store(arrays)
 	ix.prefix = appendIndexPrefix(nil, id)
 	ix.upper = successor(ix.prefix)
 	els, err := spec.Elements()

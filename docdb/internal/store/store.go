@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -81,8 +82,9 @@ type Store struct {
 	lastID uint32
 
 	// commit is held while a batch gets its times and is applied, so that times become visible in order.
-	commit sync.Mutex
-	tail   tail
+	commit  sync.Mutex
+	stripes stripes
+	tail    tail
 	// oplogFirst is a time that is not after the first entry of the oplog that is kept.
 	oplogFirst atomic.Uint64
 	// processors is how many are taken by scans that share out their work.
@@ -107,6 +109,7 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 	}
 	s := &Store{opts: opts, lang: lang, dir: dir, lock: lock, stop: make(chan struct{})}
 	s.clock.now = opts.Now
+	s.stripes.seed = maphash.MakeSeed()
 	s.tail.init()
 	s.disk = newDisk(opts.FS, dir, opts.ReserveBytes, opts.Log)
 	s.cache = pebble.NewCache(opts.CacheBytes)

@@ -255,15 +255,14 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 	if dead != nil {
 		return fail(dead)
 	}
+	w := write{b: b, sync: sync, entries: t.log, together: true}
 	for _, c := range cs {
 		tc := t.colls[c]
 		if c.dropped.Load() || c.def.Load() != tc.def {
 			return fail(ErrWriteConflict)
 		}
 		if tc.dirty {
-			if err := c.putEntry(b, tc.def); err != nil {
-				return fail(err)
-			}
+			w.catalog = append(w.catalog, catalogWrite{c, tc.def})
 		}
 	}
 	var err error
@@ -283,7 +282,7 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 		b.Close()
 		return t.s.Applied(), nil
 	}
-	ts, err := t.s.apply(b, sync, t.log, true)
+	ts, err := t.s.apply(&w)
 	if err != nil {
 		return fail(err)
 	}

@@ -12,8 +12,10 @@ import (
 	"regent/docdb/internal/keys"
 )
 
-// Unit is a group of writes to one collection that is applied as a whole. It holds the collection's write lock from Begin to
-// Commit or Rollback, so it must be short: find out what to write first, then look at the documents again inside.
+// Unit is a group of writes to one collection that is applied as a whole. From Begin to Commit or Rollback nobody else writes the
+// collection, so it must be short: find out what to write first, then look at the documents again inside.
+//
+// A unit of BeginOne writes one document. Others of its kind run beside it: each holds its document (Lock) and its unique keys only.
 //
 // Inside a transaction the writes go into the transaction, and Commit only gives the lock back.
 type Unit struct {
@@ -30,6 +32,8 @@ type Unit struct {
 	dSize   int64
 	*scratch
 	changed bool // the catalogue entry has to be written (new multikey bits)
+	one     bool // of BeginOne
+	locks   locks
 	session []byte
 	result  []byte
 	lsid    bson.Raw
@@ -58,6 +62,43 @@ func (s *Store) Begin(c *Collection) (*Unit, error) {
 		return nil, ErrCollectionGone
 	}
 	return &Unit{s: s, c: c, def: c.def.Load(), view: present{s.db}, b: s.db.NewBatch(), scratch: scratches.Get().(*scratch)}, nil
+}
+
+// BeginOne starts a unit outside transactions that inserts, updates or removes one document. A document that is there has to be
+// locked before it is read. It fails with ErrCollectionGone.
+func (s *Store) BeginOne(c *Collection) (*Unit, error) {
+	if err := s.disk.err(); err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	if c.dropped.Load() {
+		c.mu.RUnlock()
+		return nil, ErrCollectionGone
+	}
+	d := c.def.Load()
+	if d.Capped {
+		// Its order is that of the inserts, and each of them may remove others.
+		c.mu.RUnlock()
+		return s.Begin(c)
+	}
+	return &Unit{s: s, c: c, def: d, view: present{s.db}, b: s.db.NewBatch(), scratch: scratches.Get().(*scratch), one: true}, nil
+}
+
+// Lock makes sure that nobody else changes a document until the unit ends, or locks another one. It need not be there.
+func (u *Unit) Lock(id RecordID) {
+	if u.one {
+		u.locks.lockRecord(&u.s.stripes, u.c, id)
+	}
+}
+
+// unlock gives back what the unit holds.
+func (u *Unit) unlock() {
+	if !u.one {
+		u.c.mu.Unlock()
+		return
+	}
+	u.locks.release(&u.s.stripes)
+	u.c.mu.RUnlock()
 }
 
 // View is the state that the unit's writes are checked against.
@@ -149,11 +190,22 @@ func (u *Unit) Insert(doc bson.Raw, validate bool) (RecordID, error) {
 	if len(u.sets) < n {
 		u.sets = make([]keys.Set, n)
 	}
+	var lock stripeSet
 	for i, ix := range u.def.Indexes {
 		if err := u.extract(ix, doc, &u.sets[i]); err != nil {
 			return 0, err
 		}
-		if !ix.Unique && !ix.PrepareUnique {
+		if u.one && ix.exclusive() {
+			for _, k := range u.sets[i].Keys {
+				lock.add(&u.s.stripes, ix, k)
+			}
+		}
+	}
+	if u.one {
+		u.locks.lockKeys(&u.s.stripes, lock)
+	}
+	for i, ix := range u.def.Indexes {
+		if !ix.exclusive() {
 			continue
 		}
 		for _, k := range u.sets[i].Keys {
@@ -223,6 +275,7 @@ func (u *Unit) Update(id RecordID, old, doc bson.Raw, how Change) error {
 	type delta struct{ add, remove [][]byte }
 	var deltas [8]delta
 	ds := deltas[:0]
+	var lock stripeSet
 	for i, ix := range u.def.Indexes {
 		if ix.IsID() {
 			ds = append(ds, delta{})
@@ -242,19 +295,30 @@ func (u *Unit) Update(id RecordID, old, doc bson.Raw, how Change) error {
 				d.remove[j] = bytes.Clone(k)
 			}
 		}
-		if ix.Unique || ix.PrepareUnique {
+		if u.one && ix.exclusive() {
 			for _, k := range d.add {
-				if err := u.checkUnique(ix, k, id, doc); err != nil {
-					return err
-				}
-			}
-			for _, k := range d.remove {
-				if err := u.hold(append(append(u.buf[:0], ix.prefix...), k...)); err != nil {
-					return err
-				}
+				lock.add(&u.s.stripes, ix, k)
 			}
 		}
 		ds = append(ds, d)
+	}
+	if u.one {
+		u.locks.lockKeys(&u.s.stripes, lock)
+	}
+	for i, ix := range u.def.Indexes {
+		if !ix.exclusive() {
+			continue
+		}
+		for _, k := range ds[i].add {
+			if err := u.checkUnique(ix, k, id, doc); err != nil {
+				return err
+			}
+		}
+		for _, k := range ds[i].remove {
+			if err := u.hold(append(append(u.buf[:0], ix.prefix...), k...)); err != nil {
+				return err
+			}
+		}
 	}
 	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
 	if err := u.set(u.key, doc); err != nil {
@@ -463,7 +527,7 @@ func (u *Unit) putKey(ix *Index, k []byte, id RecordID) error {
 	if ix.IsID() {
 		u.c.raise(u.buf)
 	}
-	if u.txn == nil {
+	if u.txn == nil && !u.one {
 		if u.pend == nil {
 			u.pend = map[string]RecordID{}
 		}
@@ -481,7 +545,7 @@ func (u *Unit) removeKey(ix *Index, k []byte, id RecordID) error {
 		u.buf = binary.BigEndian.AppendUint64(u.buf, uint64(id))
 		return u.del(u.buf)
 	}
-	if u.txn == nil {
+	if u.txn == nil && !u.one {
 		if u.pend == nil {
 			u.pend = map[string]RecordID{}
 		}
@@ -494,10 +558,10 @@ func (u *Unit) removeKey(ix *Index, k []byte, id RecordID) error {
 }
 
 func (u *Unit) noteMultikey(ix *Index, bits uint64) {
-	if bits == 0 || ix.multikey.Load()&bits == bits {
+	if bits == 0 || ix.multikey.stored.Load()&bits == bits {
 		return
 	}
-	ix.multikey.Or(bits)
+	ix.multikey.seen.Or(bits)
 	u.changed = true
 }
 
@@ -552,7 +616,7 @@ func (u *Unit) Rollback() {
 		return
 	}
 	u.ended = true
-	u.c.mu.Unlock()
+	u.unlock()
 	if u.b != nil {
 		u.b.Close()
 	}
@@ -571,10 +635,10 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 		return 0, ErrTransactionDone
 	}
 	u.ended = true
-	s, c, def := u.s, u.c, u.def
+	s, def := u.s, u.def
 	if u.txn != nil {
 		u.txn.take(u)
-		c.mu.Unlock()
+		u.unlock()
 		u.release()
 		return s.Applied(), nil
 	}
@@ -582,14 +646,8 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 	if u.session != nil {
 		b.Set(u.session, u.result, nil)
 	}
-	if u.changed {
-		if err := c.putEntry(b, def); err != nil {
-			c.mu.Unlock()
-			return 0, err
-		}
-	}
 	if b.Empty() {
-		c.mu.Unlock()
+		u.unlock()
 		b.Close()
 		ts := s.Applied()
 		u.release()
@@ -598,8 +656,12 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 		}
 		return ts, nil
 	}
-	ts, err := s.apply(b, sync, u.entries, false)
-	c.mu.Unlock()
+	w := write{b: b, sync: sync, entries: u.entries}
+	if u.changed {
+		w.catalog = append(w.catalog, catalogWrite{u.c, def})
+	}
+	ts, err := s.apply(&w)
+	u.unlock()
 	wrote := len(u.entries) > 0
 	u.release()
 	if err != nil {
@@ -609,25 +671,47 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 	return ts, s.finish(b, sync, ts, def, wrote)
 }
 
-// apply gives entries their times and applies a batch: from then on readers see it. With together all entries get one time.
-func (s *Store) apply(b *pebble.Batch, sync bool, entries []pending, together bool) (uint64, error) {
+// write is what apply takes.
+type write struct {
+	b       *pebble.Batch
+	sync    bool
+	entries []pending
+	// together gives all entries one time.
+	together bool
+	// catalog are the entries of the catalogue that are written with it, as they are then.
+	catalog []catalogWrite
+}
+
+type catalogWrite struct {
+	c *Collection
+	d *Def
+}
+
+// apply gives entries their times and applies a batch: from then on readers see it.
+func (s *Store) apply(w *write) (uint64, error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	if err := s.disk.err(); err != nil {
 		return 0, err
 	}
-	n := len(entries)
-	if together || n == 0 {
+	// An entry of the catalogue is made here, so that a later one has all the bits of an earlier one.
+	for _, e := range w.catalog {
+		if err := e.c.putEntry(w.b, e.d); err != nil {
+			return 0, err
+		}
+	}
+	n := len(w.entries)
+	if w.together || n == 0 {
 		n = 1
 	}
 	ts := s.clock.reserve(n)
 	var kb [16]byte
-	for i, e := range entries {
+	for i, e := range w.entries {
 		t, seq := ts, uint32(i)
-		if !together {
+		if !w.together {
 			t, seq = ts+uint64(i), 0
 		}
-		if err := b.Set(appendOplogKey(kb[:0], t, seq), e.doc, nil); err != nil {
+		if err := w.b.Set(appendOplogKey(kb[:0], t, seq), e.doc, nil); err != nil {
 			return 0, err
 		}
 		if e.coll != nil {
@@ -636,15 +720,15 @@ func (s *Store) apply(b *pebble.Batch, sync bool, entries []pending, together bo
 	}
 	ts += uint64(n) - 1
 	var err error
-	if sync {
-		err = s.db.ApplyNoSyncWait(b, pebble.Sync)
+	if w.sync {
+		err = s.db.ApplyNoSyncWait(w.b, pebble.Sync)
 	} else {
-		err = s.db.Apply(b, pebble.NoSync)
+		err = s.db.Apply(w.b, pebble.NoSync)
 	}
 	if err != nil {
 		return 0, err
 	}
-	for _, e := range entries {
+	for _, e := range w.entries {
 		if e.coll == nil {
 			continue
 		}
@@ -652,6 +736,11 @@ func (s *Store) apply(b *pebble.Batch, sync bool, entries []pending, together bo
 		e.coll.size.Add(e.dSize)
 		e.coll.dirty = true
 		e.coll.lastWrite.Store(ts)
+	}
+	for _, e := range w.catalog {
+		for _, ix := range e.d.Indexes {
+			ix.multikey.stored.Or(ix.multikey.written)
+		}
 	}
 	s.clock.applied.Store(ts)
 	return ts, nil
