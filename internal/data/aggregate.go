@@ -99,7 +99,8 @@ func (r *request) aggregateJudged(ctx context.Context, stages []bson.Raw, search
 	}
 	b := r.budget("the set of documents that enter the pipeline", limit)
 	docs := newList()
-	for cursor.Next(ctx) {
+	first := firstOf(stages)
+	for (first == 0 || docs.n < first) && cursor.Next(ctx) {
 		d, err := read(bson.Raw(cursor.Current))
 		if err != nil {
 			return bson.RawValue{}, err
@@ -122,6 +123,18 @@ func (r *request) aggregateJudged(ctx context.Context, stages []bson.Raw, search
 		return docs.end(), nil
 	}
 	return r.overDocuments(ctx, docs.end(), stages)
+}
+
+// firstOf is how many documents a pipeline takes that begins with $limit, 0 for all.
+func firstOf(stages []bson.Raw) int {
+	if len(stages) == 0 || stageName(stages[0]) != "$limit" {
+		return 0
+	}
+	n, ok := wholeNumber(stages[0].Index(0).Value())
+	if !ok || n < 1 || n > 1<<31-1 {
+		return 0 // the database says so
+	}
+	return int(n)
 }
 
 // overDocuments runs stages over an array of documents in the database, which

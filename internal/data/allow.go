@@ -306,6 +306,9 @@ func checkPipeline(list []bson.Raw, paths pathCollector) error {
 			if err := denyCode(v, 0); err != nil {
 				return err
 			}
+			if err := searchPaths(v, "", paths); err != nil {
+				return err
+			}
 		default:
 			if name == "$sort" && paths != nil {
 				if d, ok := v.DocumentOK(); ok {

@@ -146,6 +146,9 @@ func sizeAttacks(t *testing.T, engine string) {
 	nested := func(open, inner, shut string, n int) string {
 		return strings.Repeat(open, n) + inner + strings.Repeat(shut, n)
 	}
+	// Each bound has its own words, so that none can be out unnoticed behind another:
+	// that of queries and expressions, and that of any text.
+	const tooDeep, tooDeepText = "nested more than 100 levels (InvalidParameter 400)", "nested too deeply: at most 200 levels are allowed (BadRequest 400)"
 	many := func(text string, n int) string { return strings.TrimSuffix(strings.Repeat(text+",", n), ",") }
 	for _, x := range []struct {
 		name, action, collection, argument string
@@ -154,11 +157,20 @@ func sizeAttacks(t *testing.T, engine string) {
 		{"1,000 roles", "find", "many", `{}`, `[{"_id":{"$numberInt":"1"},"group":"g999"}]`},
 		{"10,000 terms", "find", "c", `{"query": {"$or": [` + many(`{"_id": -1}`, 10_000) + `, {"_id": 3}]}}`, `[{"_id":{"$numberInt":"3"}}]`},
 		{"10,000 values", "find", "c", `{"query": {"_id": {"$in": [` + many(`-1`, 10_000) + `, 3]}}}`, `[{"_id":{"$numberInt":"3"}}]`},
-		{"101 levels of a query", "find", "c", `{"query": ` + nested(`{"$and": [`, `{}`, `]}`, 101) + `}`, "nest"},
-		{"101 levels of a document", "insertOne", "fields", `{"document": {"a": ` + nested(`{"b": `, `1`, `}`, 200) + `}}`, "nest"},
-		{"a million levels", "find", "c", `{"query": ` + nested(`{"a":`, `1`, `}`, 1_000_000) + `}`, "nest"},
+		{"101 levels of $not", "find", "c", `{"query": {"a": ` + nested(`{"$not": `, `{"$gt": 1}`, `}`, 101) + `}}`, tooDeep},
+		{"101 levels of $elemMatch", "count", "c", `{"query": ` + nested(`{"a": {"$elemMatch": `, `{}`, `}}`, 70) + `}`, tooDeep},
+		{"101 levels of a $match", "aggregate", "c", `{"pipeline": [{"$match": {"a": ` + nested(`{"$not": `, `{"$gt": 1}`, `}`, 101) + `}}]}`, tooDeep},
+		{"101 levels of what a delete means", "deleteMany", "c", `{"query": {"a": ` + nested(`{"$not": `, `{"$gt": 1}`, `}`, 101) + `}}`, tooDeep},
+		{"101 levels of what an update means", "updateMany", "c", `{"query": {"a": ` + nested(`{"$not": `, `{"$gt": 1}`, `}`, 101) + `}, "update": {"$set": {"x": 1}}}`, tooDeep},
+		{"101 levels of an array filter", "updateMany", "c", `{"query": {}, "update": {"$set": {"x.$[e]": 1}}, "arrayFilters": [{"e": ` + nested(`{"$not": `, `{"$gt": 1}`, `}`, 101) + `}]}`, tooDeep},
+		{"101 levels of a $pull", "updateMany", "c", `{"query": {}, "update": {"$pull": {"x": ` + nested(`{"$not": `, `{"$gt": 1}`, `}`, 101) + `}}}`, tooDeep},
+		{"101 levels of a pipeline update", "updateMany", "c", `{"query": {}, "update": [{"$set": {"x": ` + nested(`{"$abs": `, `1`, `}`, 101) + `}}]}`, tooDeep},
+		{"101 levels of an expression", "aggregate", "c", `{"pipeline": [{"$project": {"a": ` + nested(`{"$abs": `, `1`, `}`, 101) + `}}]}`, tooDeep},
+		{"101 levels of a computed projection", "find", "c", `{"project": {"a": ` + nested(`{"$abs": `, `1`, `}`, 101) + `}}`, tooDeep},
+		{"101 levels of a $search", "aggregate", "c", `{"pipeline": [{"$search": ` + nested(`{"a": `, `1`, `}`, 102) + `}]}`, tooDeep},
+		{"201 levels of a document", "insertOne", "fields", `{"document": {"a": ` + nested(`{"b": `, `1`, `}`, 200) + `}}`, tooDeepText},
+		{"a million levels", "find", "c", `{"query": ` + nested(`{"a":`, `1`, `}`, 1_000_000) + `}`, tooDeepText},
 		{"101 stages", "aggregate", "c", `{"pipeline": [` + many(`{"$match": {}}`, 101) + `]}`, "user_pipeline_max_stages"},
-		{"an expression of 300 levels", "aggregate", "c", `{"pipeline": [{"$project": {"a": ` + nested(`{"$not": [`, `1`, `]}`, 300) + `}}]}`, "nest"},
 		{"a 17 MB document", "insertOne", "c", `{"document": {"big": "` + strings.Repeat("x", 17<<20) + `"}}`, "4"},
 		{"more documents than an answer may have", "find", "c", `{}`, "find_limit"},
 		{"more documents than a pipeline may take", "aggregate", "c", `{"pipeline": []}`, "find_limit"},
