@@ -291,6 +291,8 @@ func (c *call) speculate(d bson.Raw) {
 	if value.Lookup(d, "saslStart").Type == 0 {
 		return
 	}
+	// The message's bytes are used again for the next one, while the login keeps the database's name.
+	db = strings.Clone(db)
 	reply, conv, err := c.startScram(db, value.Lookup(d, "mechanism"), value.Lookup(d, "payload"), options)
 	if err != nil {
 		return

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +74,8 @@ func configureFailPoint(c *call) error {
 		if w, ok := value.Lookup(d, "writeConcernError").DocumentOK(); ok {
 			f.wce = append(bson.Raw(nil), w...)
 		}
-		f.app, _ = value.Text(value.Lookup(d, "appName"))
+		app, _ := value.Text(value.Lookup(d, "appName"))
+		f.app = strings.Clone(app)
 	}
 	c.e.fail.mu.Lock()
 	c.e.fail.spec = f
