@@ -60,6 +60,8 @@ type Options struct {
 
 	// fs is the file system, for tests.
 	fs vfs.FS
+	// sortBytes bounds what a sort or a group holds in memory, for tests.
+	sortBytes int
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -96,7 +98,7 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{dir: dir, opts: opts, st: st, pipes: map[*wire.Pipe]struct{}{}}
 	db.engine = command.New(st, command.Options{
 		Now: opts.Now, Log: opts.Log, TestCommands: opts.TestCommands, TTLInterval: opts.TTLInterval, TransactionTimeout: opts.TransactionTimeout, TempDir: temp,
-		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions, MaxConnections: opts.MaxConnections,
+		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions, MaxConnections: opts.MaxConnections, SortBytes: opts.sortBytes,
 	})
 	db.server.MaxConnections, db.server.MaxBuffered, db.server.MessageTime = opts.MaxConnections, opts.MaxBuffered, opts.MessageTime
 	db.server.NewClient = func(remote, local net.Addr) wire.Client {

@@ -8,5 +8,11 @@ func WithFS(o Options, fs vfs.FS) Options {
 	return o
 }
 
+// WithSortBytes gives options under which sorts and groups spill beyond n bytes.
+func WithSortBytes(o Options, n int) Options {
+	o.sortBytes = n
+	return o
+}
+
 // TrimOplog trims the oplog now.
 func TrimOplog(db *DB) error { return db.st.TrimOplog() }

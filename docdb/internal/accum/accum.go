@@ -24,13 +24,29 @@ type Accumulator interface {
 	Held() int
 }
 
+// Merger is an accumulator whose documents may be shared out.
+type Merger interface {
+	Accumulator
+	// Merge takes in what an accumulator of the same Spec and group has gathered, from documents that come after all of its own.
+	// The other one is not used again.
+	Merge(later Accumulator) error
+}
+
 // Spec is a compiled accumulator.
 type Spec struct {
 	// Name is the operator: "$sum".
 	Name string
 	make func(group bson.RawValue) (Accumulator, error)
 	deps []expr.Expr
+	// merges says that the accumulators are Mergers, holds that they keep values of documents.
+	merges, holds bool
 }
+
+// Holds reports whether Held of the accumulators is ever more than 0.
+func (s *Spec) Holds() bool { return s.holds }
+
+// Merges reports whether the accumulators are Mergers.
+func (s *Spec) Merges() bool { return s.merges }
 
 // New makes an accumulator for a group; group is the group's _id, which the n of $firstN and its kin may refer to.
 func (s *Spec) New(group bson.RawValue) (Accumulator, error) { return s.make(group) }
@@ -115,6 +131,7 @@ func Compile(name string, arg bson.RawValue, scope *expr.Scope) (*Spec, error) {
 				return nil, err
 			}
 			s.Name = name
+			s.holds = name != "$sum" && name != "$avg" && name != "$count"
 			return s, nil
 		}
 	}
@@ -128,7 +145,8 @@ func simple(make func(e expr.Expr) Accumulator) func(*compiler, string, bson.Raw
 		if err != nil {
 			return nil, err
 		}
-		return &Spec{deps: []expr.Expr{e}, make: func(bson.RawValue) (Accumulator, error) { return make(e), nil }}, nil
+		_, merges := make(e).(Merger)
+		return &Spec{deps: []expr.Expr{e}, merges: merges, make: func(bson.RawValue) (Accumulator, error) { return make(e), nil }}, nil
 	}
 }
 
@@ -155,5 +173,5 @@ func compileCount(c *compiler, name string, arg bson.RawValue) (*Spec, error) {
 	if _, _, some := it.Next(); arg.Type != bson.TypeEmbeddedDocument || some {
 		return nil, mongoerr.New(mongoerr.TypeMismatch, "$count takes no arguments, i.e. $count:{}")
 	}
-	return &Spec{make: func(bson.RawValue) (Accumulator, error) { return &counter{}, nil }}, nil
+	return &Spec{merges: true, make: func(bson.RawValue) (Accumulator, error) { return &counter{}, nil }}, nil
 }

@@ -9,13 +9,18 @@ import (
 )
 
 type sum struct {
-	arg expr.Expr
-	s   expr.Sum
+	arg   expr.Expr
+	field expr.Noted // arg, if it is a field
+	s     expr.Sum
 }
 
-func newSum(e expr.Expr) Accumulator { return &sum{arg: e} }
+func newSum(e expr.Expr) Accumulator { return &sum{arg: e, field: expr.NotedField(e)} }
 
 func (a *sum) Add(env *expr.Env) error {
+	if t, v, ok := a.field.Find(env); ok {
+		a.s.AddParts(t, v)
+		return nil
+	}
 	v, err := a.arg.Eval(env)
 	if err == nil {
 		a.s.Add(v)
@@ -28,7 +33,7 @@ func (a *sum) Held() int                                  { return 0 }
 
 type avg struct{ sum }
 
-func newAvg(e expr.Expr) Accumulator { return &avg{sum{arg: e}} }
+func newAvg(e expr.Expr) Accumulator { return &avg{sum{arg: e, field: expr.NotedField(e)}} }
 
 func (a *avg) Value(env *expr.Env) (bson.RawValue, error) { return a.s.Average(env), nil }
 
@@ -76,7 +81,7 @@ func compilePercentile(c *compiler, name string, arg bson.RawValue) (*Spec, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Spec{deps: []expr.Expr{e}, make: func(bson.RawValue) (Accumulator, error) { return &percentile{arg: e, p: p}, nil }}, nil
+	return &Spec{deps: []expr.Expr{e}, merges: true, make: func(bson.RawValue) (Accumulator, error) { return &percentile{arg: e, p: p}, nil }}, nil
 }
 
 func (a *percentile) Add(env *expr.Env) error {

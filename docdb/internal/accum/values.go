@@ -49,7 +49,7 @@ func compileExtreme(c *compiler, name string, arg bson.RawValue) (*Spec, error) 
 		dir = -1
 	}
 	coll := c.scope.Options().Collation
-	return &Spec{deps: []expr.Expr{e}, make: func(bson.RawValue) (Accumulator, error) {
+	return &Spec{deps: []expr.Expr{e}, merges: true, make: func(bson.RawValue) (Accumulator, error) {
 		return &one{arg: e, dir: dir, coll: coll}, nil
 	}}, nil
 }
@@ -99,7 +99,7 @@ func compileAddToSet(c *compiler, name string, arg bson.RawValue) (*Spec, error)
 		return nil, err
 	}
 	coll := c.scope.Options().Collation
-	return &Spec{deps: []expr.Expr{e}, make: func(bson.RawValue) (Accumulator, error) {
+	return &Spec{deps: []expr.Expr{e}, merges: true, make: func(bson.RawValue) (Accumulator, error) {
 		return &list{op: name, arg: e, set: expr.NewSet(coll), arrays: name == "$setUnion"}, nil
 	}}, nil
 }

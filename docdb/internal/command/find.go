@@ -432,6 +432,11 @@ type filtered struct {
 
 func (f *filtered) Next(ctx context.Context) (bson.Raw, error) { return f.scan.Next(ctx) }
 
+// Share implements stage.Sharer.
+func (f *filtered) Share(ctx context.Context, begin func() stage.Sink, merge func(stage.Sink) (bool, error)) error {
+	return f.scan.Share(ctx, begin, merge)
+}
+
 // RecordID is the record of the last document.
 func (f *filtered) RecordID() store.RecordID { return f.scan.ID() }
 

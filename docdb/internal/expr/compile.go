@@ -109,7 +109,7 @@ func (c *compiler) reference(s string) (Expr, error) {
 		if b := c.scope.find("CURRENT"); b != nil {
 			return c.variable(b, parts), nil
 		}
-		return &path{from: fromCurrent, parts: parts}, nil
+		return c.documentPath(fromCurrent, parts), nil
 	}
 	name, rest, dotted := strings.Cut(s[2:], ".")
 	if name == "" {
@@ -133,15 +133,25 @@ func (c *compiler) reference(s string) (Expr, error) {
 	}
 	switch name {
 	case "ROOT":
-		return &path{from: fromRoot, parts: parts}, nil
+		return c.documentPath(fromRoot, parts), nil
 	case "CURRENT":
-		return &path{from: fromCurrent, parts: parts}, nil
+		return c.documentPath(fromCurrent, parts), nil
 	}
 	v, err := c.scope.constant(name)
 	if err != nil {
 		return nil, err
 	}
 	return pathOf(v, parts), nil
+}
+
+// documentPath compiles a path that starts at the document.
+func (c *compiler) documentPath(from base, parts []string) Expr {
+	p := &path{from: from, parts: parts}
+	if len(parts) > 0 {
+		p.fields = c.scope.fields
+		p.top = p.fields.note(parts[0])
+	}
+	return p
 }
 
 // variable compiles the use of a user variable.

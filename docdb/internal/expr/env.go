@@ -52,6 +52,10 @@ type Env struct {
 	used    int
 	ticks   int
 	zones   map[string]*time.Location
+
+	// fields are those that Gather has found in root, tops what it found; nil for none.
+	fields *Fields
+	tops   []gathered
 }
 
 // NewEnv returns an Env whose evaluations stop when ctx is done.
@@ -62,6 +66,7 @@ func (e *Env) Reset(doc bson.Raw) {
 	e.root = bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}
 	e.current = e.root
 	e.meta = nil
+	e.fields = nil
 	e.recycle()
 }
 
@@ -72,7 +77,7 @@ func (e *Env) ResetMeta(doc bson.Raw, meta *Meta) {
 }
 
 // SetCurrent points $$CURRENT, and with it plain field paths, at a sub-document of the document ($redact).
-func (e *Env) SetCurrent(doc bson.RawValue) { e.current = doc }
+func (e *Env) SetCurrent(doc bson.RawValue) { e.current, e.fields = doc, nil }
 
 // Root returns the document that the Env was last reset to.
 func (e *Env) Root() bson.Raw { return e.root.Value }

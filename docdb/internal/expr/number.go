@@ -188,8 +188,26 @@ type Sum struct {
 }
 
 // Add adds a number and reports whether v was one.
-func (s *Sum) Add(v bson.RawValue) bool {
-	n, ok := numberOf(v)
+func (s *Sum) Add(v bson.RawValue) bool { return s.AddParts(v.Type, v.Value) }
+
+// AddParts is Add for a value in parts.
+func (s *Sum) AddParts(t bson.Type, v []byte) bool {
+	// What most sums are made of is added without making a number of it.
+	switch {
+	case t == bson.TypeInt32 && len(v) >= 4 && s.t != 0:
+		if c, over := addOverflows(s.i, int64(int32(le.Uint32(v)))); !over {
+			s.i = c
+			s.count++
+			return true
+		}
+	case t == bson.TypeDouble && len(v) >= 8 && s.t == bson.TypeDouble:
+		if f := math.Float64frombits(le.Uint64(v)); f-f == 0 {
+			s.addFloat(f)
+			s.count++
+			return true
+		}
+	}
+	n, ok := numberOf(bson.RawValue{Type: t, Value: v})
 	if ok {
 		s.addNumber(n)
 	}
@@ -248,7 +266,8 @@ func (s *Sum) addInt(i int64) {
 // Count returns how many numbers were added.
 func (s *Sum) Count() int64 { return s.count }
 
-// Merge adds everything that o has.
+// Merge adds everything that o has. Integers and doubles come out as if they had been added one by one, but for what is beyond the
+// 106 bits that two doubles hold; decimals, which round to 34 digits at each step, are then rounded at other steps.
 func (s *Sum) Merge(o *Sum) {
 	if o.t == 0 {
 		return
@@ -257,19 +276,16 @@ func (s *Sum) Merge(o *Sum) {
 		*s = *o
 		return
 	}
-	n := s.count + o.count
+	t, n := wider(s.t, o.t), s.count+o.count
 	s.addNumber(number{t: bson.TypeInt64, i: o.i})
-	s.t = wider(s.t, o.t)
-	if o.big {
-		s.big = true
-	}
 	s.addFloat(o.hi)
-	s.addFloat(o.lo)
+	s.lo += o.lo
 	s.special += o.special
+	s.big = s.big || o.big
 	if o.decimal {
 		s.addNumber(number{t: bson.TypeDecimal128, d: o.d})
 	}
-	s.count = n
+	s.t, s.count = t, n
 }
 
 // Double is the sum as a double.

@@ -50,10 +50,27 @@ type path struct {
 	from  base
 	slot  int
 	parts []string
+	// fields has the first part of a path that starts at the document, as number top, counted from 1; 0 when it is not noted.
+	fields *Fields
+	top    int
 }
 
 // Eval implements Expr.
 func (p *path) Eval(env *Env) (bson.RawValue, error) {
+	if p.top > 0 && env.fields == p.fields {
+		g := &env.tops[p.top-1]
+		v := bson.RawValue{Type: g.t, Value: g.v}
+		if len(p.parts) == 1 {
+			return v, nil
+		}
+		switch g.t {
+		case bson.TypeEmbeddedDocument:
+			return descend(env, g.v, p.parts[1:])
+		case bson.TypeArray:
+			return descendArray(env, g.v, p.parts[1:])
+		}
+		return bson.RawValue{}, nil
+	}
 	var v bson.RawValue
 	switch p.from {
 	case fromCurrent:

@@ -35,6 +35,7 @@ type Scope struct {
 	value  bson.RawValue
 	fixed  bool // name stands for value, and has no slot
 	next   int  // first free slot
+	fields *Fields
 }
 
 // NewScope returns the scope that holds only the system variables.
@@ -47,12 +48,19 @@ func NewScope(opts Options) *Scope {
 
 // Define returns a scope in which name is a variable, and the slot that Env.Bind fills.
 func (s *Scope) Define(name string) (*Scope, int) {
-	return &Scope{opts: s.opts, parent: s, name: name, slot: s.next, next: s.next + 1}, s.next
+	return &Scope{opts: s.opts, parent: s, name: name, slot: s.next, next: s.next + 1, fields: s.fields}, s.next
 }
 
 // Fix returns a scope in which name stands for a constant.
 func (s *Scope) Fix(name string, v bson.RawValue) *Scope {
-	return &Scope{opts: s.opts, parent: s, name: name, value: v, fixed: true, next: s.next}
+	return &Scope{opts: s.opts, parent: s, name: name, value: v, fixed: true, next: s.next, fields: s.fields}
+}
+
+// Noting returns the same scope, for expressions whose fields are noted in f.
+func (s *Scope) Noting(f *Fields) *Scope {
+	n := *s
+	n.fields = f
+	return &n
 }
 
 // Options returns what the scope was made with.

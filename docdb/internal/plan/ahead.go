@@ -39,6 +39,7 @@ type ahead struct {
 	c     *store.Collection
 	view  *store.SnapshotView
 	where Filter
+	begin func() Sink  // makes a segment's sink; nil where results are handed out
 	keep  *value.Names // the fields that are wanted of a document; nil for all
 	from  store.RecordID
 	end   store.RecordID // the record behind the last one
@@ -57,6 +58,7 @@ type segment struct {
 	it       store.Iter
 	from, to store.RecordID // what is still to be looked at
 	beyond   store.RecordID // no record lies between to and this one
+	sink     Sink
 	buf      []byte
 	hits     []hit
 	taken    int
@@ -72,11 +74,11 @@ type hit struct {
 }
 
 // newAhead shares out the records behind last; nil when there are no processors to spare or there is too little left.
-func newAhead(s *Scan, view *store.SnapshotView) (*ahead, error) {
+func newAhead(s *Scan, view *store.SnapshotView, begin func() Sink) (*ahead, error) {
 	if store.Processors() < 2 {
 		return nil, nil
 	}
-	a := &ahead{c: s.c, view: view, where: s.where, keep: s.keep, from: s.id + 1, size: aloneDocs, lower: s.lower, upper: s.upper}
+	a := &ahead{c: s.c, view: view, where: s.where, begin: begin, keep: s.keep, from: s.id + 1, size: aloneDocs, lower: s.lower, upper: s.upper}
 	it, err := view.Iter(a.lower, a.upper)
 	if err != nil {
 		return nil, err
@@ -112,12 +114,12 @@ func (a *ahead) start() error {
 	}
 	// A segment left over from a wider window has nothing to do.
 	for i, g := range a.next {
-		g.reset(a.from, a.from)
+		to := a.from
 		if i < n {
-			g.to = min(a.from+a.size, a.end)
-			a.from = g.to
+			to = min(a.from+a.size, a.end)
 		}
-		g.beyond = g.to
+		g.reset(a, a.from, to)
+		a.from, g.beyond = to, to
 	}
 	var left atomic.Int32
 	left.Store(int32(n))
@@ -132,8 +134,12 @@ func (a *ahead) start() error {
 	return nil
 }
 
-func (g *segment) reset(from, to store.RecordID) {
-	g.from, g.to, g.buf, g.hits, g.taken, g.docs, g.err = from, to, g.buf[:0], g.hits[:0], 0, 0, nil
+func (g *segment) reset(a *ahead, from, to store.RecordID) {
+	g.from, g.to, g.buf, g.hits, g.taken, g.docs, g.err, g.sink = from, to, g.buf[:0], g.hits[:0], 0, 0, nil, nil
+	g.panicked = nil
+	if a.begin != nil && from < to {
+		g.sink = a.begin()
+	}
 }
 
 // walk filters what is left of the segment, until its end or its bounds of memory and time.
@@ -160,7 +166,15 @@ func (g *segment) walk(a *ahead) {
 			g.err = err
 			return
 		}
-		if wanted {
+		more := true
+		switch {
+		case !wanted:
+		case g.sink != nil:
+			if more, err = g.sink.Add(doc); err != nil {
+				g.err = err
+				return
+			}
+		default:
 			if a.keep == nil {
 				g.buf = append(g.buf, doc...)
 			} else {
@@ -169,7 +183,7 @@ func (g *segment) walk(a *ahead) {
 			g.hits = append(g.hits, hit{id, len(g.buf)})
 		}
 		g.from = id + 1
-		if len(g.buf) >= segmentBytes || n&63 == 0 && (a.stop.Load() || time.Since(began) > segmentTime) {
+		if !more || len(g.buf) >= segmentBytes || n&63 == 0 && (a.stop.Load() || time.Since(began) > segmentTime) {
 			return
 		}
 		ok = g.it.Next()
@@ -228,7 +242,7 @@ func (a *ahead) take(ctx context.Context) (id store.RecordID, doc bson.Raw, docs
 				if err := ctx.Err(); err != nil {
 					return 0, nil, docs, false, err
 				}
-				g.reset(g.from, g.to)
+				g.reset(a, g.from, g.to)
 				g.walk(a)
 				continue
 			}

@@ -127,7 +127,7 @@ func (s *Scan) Next(ctx context.Context) (bson.Raw, error) {
 		}
 		if s.Stats.Docs == aloneDocs && s.records != nil && !s.reverse {
 			if view, fixed := s.view.(*store.SnapshotView); fixed {
-				if s.ahead, err = newAhead(s, view); err != nil {
+				if s.ahead, err = newAhead(s, view, nil); err != nil {
 					return nil, err
 				}
 			}

@@ -20,13 +20,16 @@ type group struct {
 	names  []string
 	specs  []*accum.Spec
 	idOnly string // the single field path that _id is, "" for anything else
+	fields expr.Fields
+	merges bool // all accumulators are Mergers
 }
 
 func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) {
 	if spec.Type != bson.TypeEmbeddedDocument {
 		return nil, mongoerr.New(15947, "a group's fields must be specified in an object")
 	}
-	g := &group{}
+	g := &group{merges: true}
+	c = &compiler{c.env, c.scope.Noting(&g.fields)}
 	for it := expr.Each(spec.Value); ; {
 		n, v, ok := it.Next()
 		if !ok {
@@ -47,6 +50,7 @@ func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) 
 			return nil, err
 		}
 		g.names, g.specs = append(g.names, string(n)), append(g.specs, s)
+		g.merges = g.merges && s.Merges()
 	}
 	if g.id == nil {
 		return nil, mongoerr.New(15955, "a group specification must include an _id")
@@ -124,6 +128,7 @@ type grouping struct {
 
 type groupState struct {
 	id   bson.RawValue
+	key  string // set for merging
 	accs []accum.Accumulator
 }
 
@@ -178,7 +183,9 @@ func (s *spilled) close() error                      { return s.f.close() }
 func (s *grouping) gather(ctx context.Context) error {
 	s.index = map[string]int{}
 	limit := s.r.env.limit()
-	coll := s.r.env.collation()
+	if err := s.share(ctx); err != nil {
+		return err
+	}
 	for n := 0; ; n++ {
 		if n&0x3ff == 0x3ff {
 			if err := ctx.Err(); err != nil {
@@ -192,43 +199,21 @@ func (s *grouping) gather(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.env.ResetMeta(r.doc, r.meta)
-		id, err := s.g.id.Eval(s.env)
+		i, err := s.find(r)
 		if err != nil {
 			return err
 		}
-		if expr.Missing(id) {
-			id = expr.Null
-		}
-		s.key = value.AppendKeyWith(s.key[:0], id, coll)
-		i, known := s.index[string(s.key)]
-		if !known {
-			if s.full {
-				if err := s.spill(r); err != nil {
-					return err
-				}
-				continue
-			}
-			if i, err = s.begin(id); err != nil {
+		if i < 0 {
+			if err := s.spill(r); err != nil {
 				return err
 			}
+			continue
 		}
-		for _, a := range s.groups[i].accs {
-			before := a.Held()
-			if err := a.Add(s.env); err != nil {
-				return err
-			}
-			s.bytes += a.Held() - before
-			s.held += a.Held() - before
+		if err := s.add(i); err != nil {
+			return err
 		}
-		if s.bytes > limit && !s.full {
-			if !s.r.env.AllowDiskUse {
-				return memoryExceeded("$group", limit)
-			}
-			s.full = true
-		}
-		if s.held > 8*limit {
-			return mongoerr.New(mongoerr.ExceededMemoryLimit, "the accumulated values of $group need more than %d bytes of memory and cannot be spilled to disk", 8*limit)
+		if err := s.bounded(limit); err != nil {
+			return err
 		}
 	}
 	for _, f := range s.files {
@@ -244,6 +229,61 @@ func (s *grouping) gather(ctx context.Context) error {
 	return nil
 }
 
+// find gives the group of a row, beginning it if need be; -1 when it would be a new one and there is no room.
+func (s *grouping) find(r row) (int, error) {
+	s.env.ResetMeta(r.doc, r.meta)
+	s.env.Gather(&s.g.fields)
+	id, err := s.g.id.Eval(s.env)
+	if err != nil {
+		return 0, err
+	}
+	if expr.Missing(id) {
+		id = expr.Null
+	}
+	s.key = value.AppendKeyWith(s.key[:0], id, s.r.env.collation())
+	i, known := s.index[string(s.key)]
+	switch {
+	case known:
+		return i, nil
+	case s.full:
+		return -1, nil
+	}
+	return s.begin(id)
+}
+
+// add takes the row that find has looked at into its group.
+func (s *grouping) add(i int) error {
+	for j, a := range s.groups[i].accs {
+		if !s.g.specs[j].Holds() {
+			if err := a.Add(s.env); err != nil {
+				return err
+			}
+			continue
+		}
+		before := a.Held()
+		if err := a.Add(s.env); err != nil {
+			return err
+		}
+		s.bytes += a.Held() - before
+		s.held += a.Held() - before
+	}
+	return nil
+}
+
+// bounded looks at what the groups hold.
+func (s *grouping) bounded(limit int) error {
+	if s.bytes > limit && !s.full {
+		if !s.r.env.AllowDiskUse {
+			return memoryExceeded("$group", limit)
+		}
+		s.full = true
+	}
+	if s.held > 8*limit {
+		return mongoerr.New(mongoerr.ExceededMemoryLimit, "the accumulated values of $group need more than %d bytes of memory and cannot be spilled to disk", 8*limit)
+	}
+	return nil
+}
+
 // begin opens the group of the key in s.key.
 func (s *grouping) begin(id bson.RawValue) (int, error) {
 	g := groupState{id: expr.Clone(id), accs: make([]accum.Accumulator, len(s.g.specs))}
@@ -256,9 +296,12 @@ func (s *grouping) begin(id bson.RawValue) (int, error) {
 	i := len(s.groups)
 	s.index[string(s.key)] = i
 	s.groups = append(s.groups, g)
-	s.bytes += 2*len(s.key) + groupOverhead + 64*len(g.accs)
+	s.bytes += s.g.cost(string(s.key))
 	return i, nil
 }
+
+// cost is about what a group takes beside its accumulators' values.
+func (g *group) cost(key string) int { return 2*len(key) + groupOverhead + 64*len(g.specs) }
 
 func (s *grouping) spill(r row) error {
 	if s.files == nil {
