@@ -59,6 +59,7 @@ var ChoiceTable = []Choice{
 	{"ordering operators", "", "compare values of one kind (numbers, strings, dates …) only", "BSON order over all types"},
 	{"array against array", "", "equal, or one contains the other as an element; sharing an element is not enough", "any common element"},
 	{"object without operators as a value", "", "a literal document, equal field by field in order", "a nested expression"},
+	{"key that only looks like an operator (anyOf, or, gte)", "", "the name of a field, or a literal document; a warning when the app loads", "an error, or the operator that was meant"},
 	{"negated expression that cannot be evaluated", "", "false", "true"},
 	{"filter whose apply_when cannot be evaluated", "", "matches nothing", "does not apply"},
 	{"role whose apply_when is broken or absent", "", "never matches", "–"},

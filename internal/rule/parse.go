@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -52,7 +53,10 @@ func (c *compiler) problem(at, format string, args ...any) {
 func (c *compiler) warn(at, format string, args ...any) {
 	src := c.src
 	src.Path += at
-	c.problems = append(c.problems, src.Warn(format, args...))
+	p := src.Warn(format, args...)
+	if len(c.problems) < 20 && !slices.Contains(c.problems, p) {
+		c.problems = append(c.problems, p)
+	}
 }
 
 func (c *compiler) count(at string, depth int) bool {
@@ -134,6 +138,7 @@ func (c *compiler) pair(key string, v bson.RawValue, at string, depth int) node 
 			return constant(false)
 		}
 	}
+	c.fieldLookalike(key, v, at)
 	left := &operand{src: srcRoot, text: key, dep: onRoot}
 	switch c.kind {
 	case Service:
@@ -155,6 +160,9 @@ func (c *compiler) pair(key string, v bson.RawValue, at string, depth int) node 
 func (c *compiler) truth(want bool, v bson.RawValue, at string, depth int) node {
 	d, isDoc := v.DocumentOK()
 	if !isDoc || operatorKeys(d) && !logical(d) {
+		if s, isText := v.StringValueOK(); !isDoc && v.Type != bson.TypeBoolean && !(isText && strings.HasPrefix(s, "%%")) {
+			c.warn(at, "a constant is compared with %s: the two are never equal", describeValue(v))
+		}
 		return c.condition(literal(boolValue(want)), v, at, depth)
 	}
 	n := c.expression(v, at, depth+1)

@@ -25,6 +25,7 @@ func (c *compiler) operand(v bson.RawValue, at string, depth int) (*operand, boo
 			c.problem(at, "templates such as %q are not known", s)
 			return nil, false
 		}
+		c.textLookalike(s, at)
 	case bson.TypeArray:
 		o := &operand{src: srcList}
 		i := 0
@@ -64,6 +65,7 @@ func (c *compiler) operand(v bson.RawValue, at string, depth int) (*operand, boo
 			c.problem(at, "the operator %q cannot stand where a value is expected", key)
 			return nil, false
 		}
+		c.valueLookalike(d, at)
 		o := &operand{src: srcObject}
 		it := newIter(d)
 		for it.next() {

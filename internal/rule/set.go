@@ -208,6 +208,7 @@ func (b *builder) filter(f *app.Filter) *filter {
 	}
 	if len(f.Query) > 5 {
 		comp := &compiler{app: b.app, kind: Call, src: f.Source}
+		comp.checkQuery(f.Query, ".query", 0)
 		c.query = comp.compileQuery(f.Query, ".query", 0)
 		b.problems = append(b.problems, comp.problems...)
 		c.broken = c.broken || comp.failed
