@@ -130,7 +130,7 @@ func run(duration time.Duration, only, binary string) error {
 		}
 	}
 	if only == "" || strings.Contains("e-mail login", only) {
-		if err := measureHash(duration); err != nil {
+		if err := measureHash(world, regent.url, duration); err != nil {
 			return err
 		}
 	}
