@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -48,15 +49,15 @@ func (st *store) ensureIndexes(ctx context.Context) error {
 	unique := func(keys ...string) mongo.IndexModel {
 		return mongo.IndexModel{Keys: ascending(keys...), Options: options.Index().SetUnique(true)}
 	}
-	// Users who are only anonymous are in no index of identities: nobody logs in by theirs again.
-	identities := mongo.IndexModel{Keys: ascending("app", "logins"), Options: options.Index().SetUnique(true).
-		SetPartialFilterExpression(bson.D{{Key: "logins", Value: bson.D{{Key: "$exists", Value: true}}}})}
+	if err := st.ensureIdentities(ctx); err != nil {
+		return fmt.Errorf("the index of identities: %w", err)
+	}
 	expiring := mongo.IndexModel{Keys: ascending("expires"), Options: options.Index().SetExpireAfterSeconds(0)}
 	for _, c := range []struct {
 		coll    *mongo.Collection
 		indexes []mongo.IndexModel
 	}{
-		{st.users, []mongo.IndexModel{identities, {Keys: ascending("app", "_id")}}},
+		{st.users, []mongo.IndexModel{{Keys: ascending("app", "_id")}}},
 		{st.accounts, []mongo.IndexModel{unique("app", "email"), {Keys: ascending("app", "state", "_id")}}},
 		{st.tokens, []mongo.IndexModel{expiring, {Keys: ascending("account")}}},
 		{st.apiKeys, []mongo.IndexModel{unique("app", "hash"), unique("app", "owner", "name"), {Keys: ascending("user")}}},
@@ -68,6 +69,93 @@ func (st *store) ensureIndexes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ensureIdentities creates the unique index of identities. Users who are only
+// anonymous are not in it: nobody logs in by theirs again. An earlier layout had
+// everybody in it, so that a user without a login was one too many; that index goes
+// when the new one stands.
+func (st *store) ensureIdentities(ctx context.Context) error {
+	key := ascending("app", "logins")
+	cursor, err := st.users.Indexes().List(ctx)
+	if err != nil {
+		return err
+	}
+	var present []struct {
+		Name    string   `bson:"name"`
+		Key     bson.Raw `bson:"key"`
+		Partial bson.Raw `bson:"partialFilterExpression"`
+	}
+	if err := cursor.All(ctx, &present); err != nil {
+		return err
+	}
+	pattern, err := bson.Marshal(key)
+	if err != nil {
+		return err
+	}
+	var outdated string
+	stands := false
+	for _, ix := range present {
+		switch {
+		case !sameKey(ix.Key, pattern):
+		case ix.Partial == nil:
+			outdated = ix.Name
+		default:
+			stands = true
+		}
+	}
+	create := func() error {
+		_, err := st.users.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: key, Options: options.Index().SetName("identities").SetUnique(true).
+			SetPartialFilterExpression(bson.D{{Key: "logins", Value: bson.D{{Key: "$exists", Value: true}}}})})
+		return err
+	}
+	drop := func() error {
+		err := st.users.Indexes().DropOne(ctx, outdated)
+		if hasCode(err, indexNotFound) {
+			return nil // another process was faster
+		}
+		return err
+	}
+	if !stands {
+		err := create()
+		if outdated != "" && (hasCode(err, indexOptionsConflict) || hasCode(err, indexKeySpecsConflict)) {
+			// MongoDB before 5.0 has one index of a key pattern only.
+			if err = drop(); err == nil {
+				err = create()
+			}
+			outdated = ""
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if outdated != "" {
+		return drop()
+	}
+	return nil
+}
+
+// Error codes of MongoDB.
+const (
+	indexNotFound         = 27
+	indexOptionsConflict  = 85
+	indexKeySpecsConflict = 86
+)
+
+func hasCode(err error, code int) bool {
+	var e mongo.ServerError
+	return errors.As(err, &e) && e.HasErrorCode(code)
+}
+
+// sameKey compares key patterns, whose numbers tools write in several types.
+func sameKey(a, b bson.Raw) bool {
+	x, err1 := a.Elements()
+	y, err2 := b.Elements()
+	return err1 == nil && err2 == nil && slices.EqualFunc(x, y, func(x, y bson.RawElement) bool {
+		n, ok1 := x.Value().AsInt64OK()
+		m, ok2 := y.Value().AsInt64OK()
+		return x.Key() == y.Key() && ok1 && ok2 && n == m
+	})
 }
 
 func ascending(names ...string) bson.D {
