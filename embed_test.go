@@ -64,3 +64,34 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("close: %v", err)
 	}
 }
+
+// TestAnotherMasterKey starts on a database that was written with another key:
+// an error at once that names the file, not a 500 at the first log-in.
+func TestAnotherMasterKey(t *testing.T) {
+	dir := t.TempDir()
+	config := regent.Config{Dirs: []string{filepath.Join("examples", "todo")}, DataDir: filepath.Join(dir, "data")}
+	start := func() error {
+		srv, err := regent.Open(t.Context(), config)
+		if err != nil {
+			return err
+		}
+		return srv.Close(t.Context())
+	}
+	if err := start(); err != nil {
+		t.Fatal(err)
+	}
+	config.MasterKey = filepath.Join(dir, "other.key") // made, as it is missing
+	err := start()
+	if err == nil {
+		t.Fatal("the server starts")
+	}
+	for _, say := range []string{config.MasterKey, "--master-key FILE", "not the master key that this database was written with", "__regent.keys"} {
+		if !strings.Contains(err.Error(), say) {
+			t.Errorf("the error does not say %q: %v", say, err)
+		}
+	}
+	config.MasterKey = filepath.Join(config.DataDir, "master.key")
+	if err := start(); err != nil {
+		t.Errorf("with the first key again: %v", err)
+	}
+}

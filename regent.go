@@ -252,7 +252,7 @@ func (srv *Server) openState(ctx context.Context) (err error) {
 			return fmt.Errorf("--smtp-url and --mail-from: %w", err)
 		}
 	}
-	master, err := session.LoadMasterKey("", file)
+	master, err := session.LoadMasterKey(file)
 	if err != nil {
 		return err
 	}

@@ -150,6 +150,9 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		}
 		c.Passwords = h
 	}
+	if err := c.Sessions.Prepare(ctx, c.Domain); err != nil {
+		return nil, err
+	}
 	s := &Service{Config: c, settings: settingsOf(c.App), store: newStore(c.DB), providers: map[string]*provider{}, ids: map[string]string{}}
 	if err := s.store.ensureIndexes(ctx); err != nil {
 		return nil, fmt.Errorf("preparing accounts: %w", err)

@@ -86,6 +86,13 @@ func (s *Service) ring(ctx context.Context, app bson.ObjectID) (*keyRing, error)
 	return s.loadRing(ctx, app)
 }
 
+// Prepare reads the keys of an app before anybody logs in; a new app gets its first
+// one. The error says what to do when the master key is another than before.
+func (s *Service) Prepare(ctx context.Context, app bson.ObjectID) error {
+	_, err := s.ring(ctx, app)
+	return err
+}
+
 // fresh bounds how long a removed or added key stays unknown without a change stream.
 func (s *Service) fresh(r *keyRing) bool {
 	if s.watcher.Live() {
@@ -139,7 +146,10 @@ func (s *Service) readKeys(ctx context.Context, r *keyRing) error {
 	for _, d := range docs {
 		secret, err := s.master.Open(d.Secret, "signing key "+d.ID)
 		if err != nil {
-			return fmt.Errorf("signing key %s cannot be decrypted: was the database written with another master key? (%w)", d.ID, err)
+			return fmt.Errorf("%s is not the master key that this database was written with: signing key %s cannot be opened (%w). "+
+				"Give the file that the server had before (--master-key FILE; without the flag it is master.key in the data folder). "+
+				"If it is lost, delete the app's documents from __regent.keys: every session of the app ends and new keys are made",
+				s.master.where, d.ID, err)
 		}
 		r.secrets[d.KID] = secret
 		if n, err := strconv.Atoi(d.KID); err == nil && n > newest {

@@ -15,7 +15,10 @@ import (
 
 // MasterKey encrypts what must not be readable in the database: signing keys.
 // It never enters the database itself.
-type MasterKey struct{ aead cipher.AEAD }
+type MasterKey struct {
+	aead  cipher.AEAD
+	where string // it came from, for people
+}
 
 // NewMasterKey wants exactly 32 bytes.
 func NewMasterKey(key []byte) (*MasterKey, error) {
@@ -30,16 +33,13 @@ func NewMasterKey(key []byte) (*MasterKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &MasterKey{aead}, nil
+	return &MasterKey{aead, "the master key"}, nil
 }
 
-// LoadMasterKey takes the key from text (base64 of 32 bytes, as an environment
-// variable holds it) or, when text is empty, from file, which is created with
-// mode 0600 when it does not exist. Processes that share a database need the same key.
-func LoadMasterKey(text, file string) (*MasterKey, error) {
-	if text != "" {
-		return parseMasterKey(text, "the master key in the environment")
-	}
+// LoadMasterKey reads the key (base64 of 32 bytes) from file, which is created
+// with mode 0600 when it does not exist. Processes that share a database need the
+// same key.
+func LoadMasterKey(file string) (*MasterKey, error) {
 	if data, err := os.ReadFile(file); err == nil {
 		return parseMasterKey(string(data), file)
 	} else if !errors.Is(err, os.ErrNotExist) {
@@ -81,7 +81,11 @@ func parseMasterKey(text, where string) (*MasterKey, error) {
 	if err != nil || len(key) != 32 {
 		return nil, fmt.Errorf("%s is not base64 of 32 bytes; make one with: openssl rand -base64 32", where)
 	}
-	return NewMasterKey(key)
+	k, err := NewMasterKey(key)
+	if err == nil {
+		k.where = where
+	}
+	return k, err
 }
 
 // Seal encrypts plain for the given purpose; the layout is
