@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,13 +13,14 @@ import (
 
 	"regent/internal/data"
 	"regent/internal/fault"
+	"regent/internal/rule"
 	"regent/test/script"
 )
 
 // TestOperations plays the scripts in testdata, with role conditions in queries
 // and without: the results must agree.
 func TestOperations(t *testing.T) {
-	for _, name := range []string{"operations", "attacks", "schemas"} {
+	for _, name := range []string{"operations", "attacks", "schemas", "choices"} {
 		sections, err := script.Read("testdata/" + name + ".txt")
 		if err != nil {
 			t.Fatal(err)
@@ -39,6 +41,31 @@ func TestOperations(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestChoices: every row of the table of choices has its cases, and cases are of rows.
+func TestChoices(t *testing.T) {
+	sections, err := script.Read("testdata/choices.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]bool{"search undefined": true} // by TestSearch: it takes a deployment that can
+	for _, s := range sections {
+		name, _, _ := strings.Cut(s.Name, ", ")
+		cases[s.Name], cases[name] = true, true
+	}
+	rows := map[string]bool{}
+	for _, c := range rule.ChoiceTable {
+		rows[c.Name] = true
+		if !cases[c.Name] {
+			t.Errorf("nobody looks at the choice %q", c.Name)
+		}
+	}
+	for _, s := range sections {
+		if name, _, _ := strings.Cut(s.Name, ", "); !rows[s.Name] && !rows[name] {
+			t.Errorf("the section %q is of no row of the table", s.Name)
+		}
 	}
 }
 

@@ -69,7 +69,10 @@ func testCaller(t testing.TB) caller.Caller {
 				"evil": {"$ne": null}, "evilText": "%%true", "pattern": {"$regularExpression": {"pattern": ".", "options": ""}}, "none": null, "address": {"city": "Rome"}}`),
 			Identities: []user.Identity{{ID: "i1", ProviderType: "anon-user"}, {ID: "i2", ProviderType: "local-userpass"}},
 		},
-		Request: &caller.Request{RemoteIP: "10.0.0.1", Method: "POST", Header: http.Header{"X-Key": {"abc"}, "Accept": {"a", "b"}}},
+		Request: &caller.Request{
+			RemoteIP: "10.0.0.1", Method: "POST", Header: http.Header{"X-Key": {"abc"}, "Accept": {"a", "b"}},
+			Referrer: "https://r.example", UserAgent: "agent", RawQuery: "q=1", Service: "mongodb-atlas", Action: "find", WebhookURL: "/hook",
+		},
 	}
 }
 
@@ -121,7 +124,10 @@ func TestExpressions(t *testing.T) {
 				t.Errorf("%s: %v", text, problems)
 				continue
 			}
-			e := &Env{Caller: c, Functions: &testFunctions{}, Root: doc, PrevRoot: prev}
+			e := &Env{Caller: c, Functions: &testFunctions{}, Root: doc, PrevRoot: prev, This: document(doc)}
+			if prev != nil {
+				e.Prev = document(prev)
+			}
 			got, err := x.Eval(t.Context(), e)
 			if err != nil || got != want {
 				t.Errorf("%s on %s: %t, %v; want %t", text, line, got, err, want)
@@ -133,6 +139,34 @@ func TestExpressions(t *testing.T) {
 	}
 	if n < 150 {
 		t.Fatalf("only %d cases were read", n)
+	}
+}
+
+// TestEveryNameHasCases: every operator under both signs, and every expansion, stands
+// in the text cases.
+func TestEveryNameHasCases(t *testing.T) {
+	text, err := os.ReadFile("testdata/expressions.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	operators := []string{"and", "or", "nor", "not", "exists", "function"}
+	for name := range comparisons {
+		operators = append(operators, name)
+	}
+	for name := range conversions {
+		operators = append(operators, name)
+	}
+	for _, name := range operators {
+		want = append(want, `"$`+name+`"`, `"%`+name+`"`)
+	}
+	for _, x := range expansions {
+		want = append(want, `"%%`+x.name)
+	}
+	for _, name := range append(want, `"%%true"`, `"%%false"`, `"%%values.`, `"%%environment.tag"`, `"%%environment.values.`) {
+		if !strings.Contains(string(text), name) {
+			t.Errorf("no case has %s", name)
+		}
 	}
 }
 
