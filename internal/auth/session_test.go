@@ -326,6 +326,12 @@ func TestAnonymousIsOneWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// When the stream of changes begins, everything known is read again.
+	for end := time.Now().Add(10 * time.Second); !s.Sessions.Watcher().Live(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the change stream does not come up")
+		}
+	}
 	login()
 	commands.Clear()
 	for range 10 {
