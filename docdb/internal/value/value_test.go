@@ -152,20 +152,3 @@ func TestCompareLaws(t *testing.T) {
 		}
 	})
 }
-
-func FuzzMalformed(f *testing.F) {
-	f.Add([]byte(must(f, `{"a": [1, "x", {"b": null}], "c": {"$code": "f", "$scope": {"x": 1}}}`)))
-	f.Add([]byte{5, 0, 0, 0, 1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		v := Doc(b)
-		Compare(v, v)
-		AppendKey(nil, v)
-		Show(v)
-		Each(b, ParsePath("a.b.0"), ElementsAndWhole, func(bson.RawValue, int) bool { return false })
-		if Validate(b, 10) == nil {
-			if err := bson.Raw(b).Validate(); err != nil {
-				t.Errorf("accepted what the driver refuses: %v", err)
-			}
-		}
-	})
-}
