@@ -41,7 +41,7 @@ var actions = map[string]*action{
 	"replaceOne":        {run: (*request).replaceOne, help: "replaces the first document that matches query"},
 	"deleteOne":         {run: (*request).deleteOne, help: "deletes the first document that matches query"},
 	"deleteMany":        {run: (*request).deleteMany, help: "deletes every document that matches query"},
-	"bulkWrite":         {run: (*request).bulkWrite, help: "performs operations, all or nothing for users"},
+	"bulkWrite":         {run: (*request).bulkWrite, help: "performs operations in one transaction for users"},
 
 	"startTransaction":  {run: (*request).startTransaction, scope: scopeService, help: "begins a transaction of the running function"},
 	"commitTransaction": {run: (*request).commitTransaction, scope: scopeService, help: "commits it"},

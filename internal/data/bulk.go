@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -25,8 +26,8 @@ type bulkResult struct {
 
 // bulkWrite performs {insertOne: {document}}, {updateOne|updateMany: {filter,
 // update, upsert, arrayFilters}}, {replaceOne: {filter, replacement, upsert}},
-// {deleteOne|deleteMany: {filter}}. For users it is one transaction: all or
-// nothing. For the system it is MongoDB's: what was done before an error stays.
+// {deleteOne|deleteMany: {filter}}. A database error leaves what was done before it,
+// and in unordered bulks what comes after it; a refusal leaves nothing.
 func (r *request) bulkWrite() (bson.RawValue, error) {
 	if r.args.operations.Type == 0 {
 		return bson.RawValue{}, invalid("the argument \"operations\" is missing")
@@ -47,39 +48,11 @@ func (r *request) bulkWrite() (bson.RawValue, error) {
 			return bson.RawValue{}, err
 		}
 	}
-	var res *bulkResult
+	perform := r.performDirect
 	if r.access != nil {
-		err = r.atomically(func(ctx context.Context) error {
-			res = &bulkResult{insertedIDs: newList(), upsertedIDs: newList()}
-			for i, op := range ops {
-				if err := r.perform(ctx, op, i, res); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	} else {
-		res = &bulkResult{insertedIDs: newList(), upsertedIDs: newList()}
-		var ctx context.Context
-		var held *openTransaction
-		if ctx, held, err = r.session(); err != nil {
-			return bson.RawValue{}, err
-		}
-		var first error
-		for i, op := range ops {
-			if err := r.perform(ctx, op, i, res); err != nil {
-				if first == nil {
-					first = err
-				}
-				if !r.args.unordered || held != nil {
-					break
-				}
-			}
-		}
-		if err = first; err != nil {
-			held.giveUp(ctx)
-		}
+		perform = r.performJudged
 	}
+	res, err := perform(ops)
 	if err != nil {
 		return bson.RawValue{}, err
 	}
@@ -93,6 +66,84 @@ func (r *request) bulkWrite() (bson.RawValue, error) {
 		return appendValue(dst, "upsertedIds", res.upsertedIDs.end())
 	}), nil
 }
+
+// performDirect performs the operations of a system caller one by one.
+func (r *request) performDirect(ops []bulkOperation) (*bulkResult, error) {
+	res := newBulkResult()
+	ctx, held, err := r.session()
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for i, op := range ops {
+		if err := r.perform(ctx, op, i, res); err != nil {
+			if first == nil {
+				first = err
+			}
+			if !r.args.unordered || held != nil {
+				break
+			}
+		}
+	}
+	if first != nil {
+		held.giveUp(ctx)
+	}
+	return res, first
+}
+
+// performJudged performs a user's operations in one transaction, which a database
+// error takes back as a whole. What MongoDB would have left is then done again, and
+// judged again: the operations before the failed one with what that one had changed
+// before it failed; in unordered bulks those after it as well.
+func (r *request) performJudged(ops []bulkOperation) (*bulkResult, error) {
+	failed := map[int]int{} // operations that fail, by how many documents they change before
+	var first error
+	for {
+		res, at := newBulkResult(), 0
+		err := r.atomically(func(ctx context.Context) error {
+			*res = *newBulkResult() // of this attempt
+			for at = range ops {
+				op := ops[at]
+				n, fails := failed[at]
+				if fails {
+					op.change.first = n
+				}
+				if !fails || n > 0 {
+					if err := r.perform(ctx, op, at, res); err != nil {
+						return err
+					}
+				}
+				if fails && !r.args.unordered {
+					break
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			return res, first
+		}
+		if !byDatabase(err) || r.args.transaction != "" {
+			return nil, err
+		}
+		if len(failed) == r.s.limits.Attempts {
+			text, _ := serverMessage(first)
+			return nil, mongoFault("more than %d operations of the bulk fail in the database, and nothing was done; the first error: %s", r.s.limits.Attempts, text)
+		}
+		done := 0
+		var stuck *interrupted
+		if errors.As(err, &stuck) {
+			done = stuck.at
+		}
+		if n, again := failed[at]; again && done >= n {
+			return nil, err // what was possible a moment ago no longer is
+		}
+		if failed[at] = done; first == nil {
+			first = err
+		}
+	}
+}
+
+func newBulkResult() *bulkResult { return &bulkResult{insertedIDs: newList(), upsertedIDs: newList()} }
 
 func (r *request) bulkOperation(d bson.Raw, i int) (bulkOperation, error) {
 	elems, err := d.Elements()

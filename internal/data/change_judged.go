@@ -152,20 +152,34 @@ func (r *request) changeJudged(ctx context.Context, c change) (changed, error) {
 
 // interrupted adds to a database error at one document how many were changed before.
 func (out changed) interrupted(err error) error {
-	var (
-		bulk    mongo.BulkWriteException
-		command mongo.CommandError
-	)
-	at := int(out.matched)
-	switch {
-	case Transient(err):
-		return err
-	case errors.As(err, &bulk) && len(bulk.WriteErrors) > 0:
-		at += bulk.WriteErrors[0].Index
-	case !errors.As(err, &command) || command.Code == 0:
+	if !byDatabase(err) {
 		return err
 	}
+	at := int(out.matched)
+	var bulk mongo.BulkWriteException
+	if errors.As(err, &bulk) && len(bulk.WriteErrors) > 0 {
+		at += bulk.WriteErrors[0].Index
+	}
 	return &interrupted{err, at}
+}
+
+// byDatabase tells whether the deployment refused to write something: not a refusal by
+// rules, not a conflict with somebody else, not a failure to reach it.
+func byDatabase(err error) bool {
+	var (
+		bulk    mongo.BulkWriteException
+		write   mongo.WriteException
+		command mongo.CommandError
+	)
+	switch {
+	case Transient(err):
+		return false
+	case errors.As(err, &bulk):
+		return len(bulk.WriteErrors) > 0
+	case errors.As(err, &write):
+		return len(write.WriteErrors) > 0
+	}
+	return errors.As(err, &command) && command.Code != 0
 }
 
 func (r *request) permitUpdate(c change, t rule.Target, after bson.Raw) error {

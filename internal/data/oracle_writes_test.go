@@ -263,6 +263,11 @@ func (m model) arrayFilters() write {
 // collide changes the field with the unique index, so that a duplicate key may come
 // up at any of the documents.
 func (m model) collide() write {
+	w, _, _ := m.collision()
+	return w
+}
+
+func (m model) collision() (w write, touched []bson.D, modified int) {
 	sel, n, multi := m.selection(), int32(rapid.IntRange(0, 3).Draw(m.T, "key")), rapid.IntRange(0, 3).Draw(m.T, "multi") > 0
 	var update any = bson.D{{Key: "$set", Value: bson.D{{Key: "key", Value: n}}}}
 	to := func(d bson.D) (bson.D, failure) { return set(d, "key", n), none }
@@ -277,9 +282,9 @@ func (m model) collide() write {
 		update = bson.D{{Key: "key", Value: n}}
 		to = func(d bson.D) (bson.D, failure) { return bson.D{d[0], {Key: "key", Value: n}}, none }
 	}
-	w, touched, modified := m.change(sel, multi, to)
+	w, touched, modified = m.change(sel, multi, to)
 	action := map[bool]string{true: "updateMany", false: "updateOne"}[multi]
-	return w.as(action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, counts(len(touched), modified))
+	return w.as(action, bson.D{{Key: "query", Value: sel.query}, {Key: "update", Value: update}}, counts(len(touched), modified)), touched, modified
 }
 
 func has(list bson.A, v any) bool {
@@ -365,28 +370,67 @@ func (m model) findOneAndDelete() write {
 	return w.as("findOneAndDelete", bson.D{{Key: "filter", Value: sel.query}}, m.shown(touched))
 }
 
-// bulkWrite changes, inserts and deletes, all or nothing.
+// bulkWrite performs several operations. A refused one refuses all; one that the
+// database fails ends an ordered bulk, and is passed over by an unordered one.
 func (m model) bulkWrite() write {
-	sel, update := m.selection(), bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: oracle.Scalar(m.T)}}}}
-	v := update[0].Value.(bson.D)[0].Value
-	fresh := m.newDocument(m.newID())
-	ops := bson.A{
-		bson.D{{Key: "updateMany", Value: bson.D{{Key: "filter", Value: sel.query}, {Key: "update", Value: update}}}},
-		bson.D{{Key: "insertOne", Value: bson.D{{Key: "document", Value: fresh}}}},
+	ordered := rapid.Bool().Draw(m.T, "ordered")
+	ops, inserted := bson.A{}, bson.A{}
+	matched, modified, deleted := 0, 0, 0
+	left, failed := m.docs, false
+	refusal := false
+	for range rapid.IntRange(1, 4).Draw(m.T, "bulk operations") {
+		var w write
+		m.docs = left
+		switch rapid.SampledFrom([]string{"set", "collide", "insert", "duplicate", "delete"}).Draw(m.T, "bulk operation") {
+		case "set":
+			sel, v := m.selection(), oracle.Scalar(m.T)
+			touched, n := []bson.D(nil), 0
+			w, touched, n = m.change(sel, true, func(d bson.D) (bson.D, failure) { return set(d, "n", v), none })
+			ops = append(ops, bson.D{{Key: "updateMany", Value: bson.D{{Key: "filter", Value: sel.query}, {Key: "update", Value: bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: v}}}}}}}})
+			matched, modified = matched+len(touched), modified+n
+		case "collide":
+			var touched []bson.D
+			var n int
+			w, touched, n = m.collision()
+			query, update := w.arg[0].Value, w.arg[1].Value
+			ops = append(ops, bson.D{{Key: w.action, Value: bson.D{{Key: "filter", Value: query}, {Key: "update", Value: update}}}})
+			matched, modified = matched+len(touched), modified+n
+		case "insert", "duplicate":
+			d := m.newDocument(m.newID())
+			if len(m.docs) > 0 && rapid.Bool().Draw(m.T, "an _id that exists") {
+				d[0] = m.docs[0][0]
+				w = write{permitted: false, docs: m.docs}
+				if m.oracle.Insert(d, false) {
+					w.left = m.docs
+				}
+			} else {
+				w = write{permitted: m.oracle.Insert(d, false), docs: append(append([]bson.D{}, m.docs...), d)}
+				inserted = append(inserted, d[0].Value)
+			}
+			ops = append(ops, bson.D{{Key: "insertOne", Value: bson.D{{Key: "document", Value: d}}}})
+		case "delete":
+			sel := m.selection()
+			var touched []bson.D
+			w, touched, _ = m.change(sel, true, gone)
+			ops = append(ops, bson.D{{Key: "deleteMany", Value: bson.D{{Key: "filter", Value: sel.query}}}})
+			deleted += len(touched)
+		}
+		switch {
+		case failed && ordered: // it ended before
+		case w.permitted:
+			left = w.docs
+		case w.left != nil:
+			left, failed = w.left, true
+		default:
+			refusal = true
+		}
 	}
-	w, touched, modified := m.change(sel, true, func(d bson.D) (bson.D, failure) { return set(d, "n", v), none })
-	w.permitted = w.permitted && m.oracle.Insert(fresh, false)
-	m.docs = append(append([]bson.D{}, w.docs...), fresh)
-	deleted := []bson.D{}
-	if rapid.Bool().Draw(m.T, "and delete") {
-		sel := m.selection()
-		ops = append(ops, bson.D{{Key: "deleteMany", Value: bson.D{{Key: "filter", Value: sel.query}}}})
-		last, gone, _ := m.change(sel, true, gone)
-		m.docs, deleted, w.permitted = last.docs, gone, w.permitted && last.permitted
+	w := write{permitted: !refusal && !failed, docs: left}
+	if failed && !refusal {
+		w.left = left
 	}
-	w.docs = m.docs
-	return w.as("bulkWrite", bson.D{{Key: "operations", Value: ops}}, bson.D{
-		{Key: "insertedCount", Value: int32(1)}, {Key: "matchedCount", Value: int32(len(touched))}, {Key: "modifiedCount", Value: int32(modified)}, {Key: "deletedCount", Value: int32(len(deleted))},
-		{Key: "upsertedCount", Value: int32(0)}, {Key: "insertedIds", Value: bson.A{fresh[0].Value}}, {Key: "upsertedIds", Value: bson.A{}},
+	return w.as("bulkWrite", bson.D{{Key: "operations", Value: ops}, {Key: "ordered", Value: ordered}}, bson.D{
+		{Key: "insertedCount", Value: int32(len(inserted))}, {Key: "matchedCount", Value: int32(matched)}, {Key: "modifiedCount", Value: int32(modified)}, {Key: "deletedCount", Value: int32(deleted)},
+		{Key: "upsertedCount", Value: int32(0)}, {Key: "insertedIds", Value: inserted}, {Key: "upsertedIds", Value: bson.A{}},
 	})
 }
