@@ -20,10 +20,11 @@ type Client interface {
 	Close()
 }
 
-// firstBuffer is the buffer that a connection begins with, keepBuffer the largest that a quiet one keeps. There may be thousands of
-// connections that do nothing but wait in a change stream.
+// firstBuffer is the buffer that a connection begins with, nextBuffer the least when that is too small, keepBuffer the largest that a
+// quiet one keeps. There may be thousands of connections that do nothing but wait in a change stream.
 const (
-	firstBuffer = 2 << 10
+	firstBuffer = 512
+	nextBuffer  = 4 << 10
 	keepBuffer  = 256 << 10
 )
 
@@ -119,16 +120,16 @@ func (s *Server) Serve(ln net.Listener) error {
 		s.conns[c] = cancel
 		s.wg.Add(1)
 		s.mu.Unlock()
-		go s.run(ctx, c)
+		go s.run(ctx, cancel, c)
 	}
 }
 
-func (s *Server) run(ctx context.Context, c net.Conn) {
+func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c net.Conn) {
 	client := s.NewClient(c.RemoteAddr(), c.LocalAddr())
 	defer s.wg.Done()
 	defer func() {
+		cancel()
 		s.mu.Lock()
-		s.conns[c]()
 		delete(s.conns, c)
 		s.mu.Unlock()
 		c.Close()
@@ -146,6 +147,7 @@ func (s *Server) run(ctx context.Context, c net.Conn) {
 		rd.most = 512 << 20
 	}
 	defer rd.giveBack()
+	op := &watched{Context: ctx, cancel: cancel, r: rd}
 	g, _ := client.(guest)
 	var out []byte
 	var r Request
@@ -155,7 +157,6 @@ func (s *Server) run(ctx context.Context, c net.Conn) {
 		if err != nil || ctx.Err() != nil {
 			return
 		}
-		op := rd.watch(ctx)
 		var end bool
 		out, end = answer(op, client, &r, msg, out[:0])
 		op.stop()
@@ -184,7 +185,6 @@ type reader struct {
 	conn net.Conn
 	buf  []byte // what has been read
 	used int    // the length of the message that was given out
-	idle *watched
 
 	time  time.Duration // for a message to arrive
 	total *atomic.Int64 // what all readers hold beyond keepBuffer
@@ -261,10 +261,10 @@ func (r *reader) message(ctx context.Context, stranger bool) ([]byte, error) {
 
 // fill reads once, with room for a message of n bytes that grows with what really arrives.
 func (r *reader) fill(n int) error {
-	if cap(r.buf)-len(r.buf) < 512 {
-		size := 2 * cap(r.buf)
+	if room := cap(r.buf) - len(r.buf); room < n-len(r.buf) && room < 512 {
+		size := max(2*cap(r.buf), nextBuffer)
 		if size > n {
-			size = max(n, len(r.buf)+512)
+			size = max(n, nextBuffer)
 		}
 		if err := r.take(size); err != nil {
 			return err
@@ -293,63 +293,31 @@ func (r *reader) consume() {
 	}
 }
 
-// watch gives a context that is cancelled when the peer goes away. A peer that is gone is noticed only by commands that wait
-// (they ask for Done), through a read of a few bytes in the background.
-func (r *reader) watch(ctx context.Context) *watched {
-	if r.idle == nil {
-		r.idle = &watched{Context: ctx, r: r}
-	}
-	return r.idle
-}
-
-// watched is the context of one request, or of many one after the other that did not wait.
+// watched is the context of a connection's requests, one after the other: the connection's own, which ends, too, when the peer goes
+// away. That is noticed only while a command waits (it asks for Done), through a read of a few bytes in the background.
 type watched struct {
 	context.Context
-	r  *reader
-	mu sync.Mutex
-	on atomic.Pointer[peeking]
-}
-
-type peeking struct {
-	context.Context
 	cancel  context.CancelFunc
-	stopped chan struct{}
+	r       *reader
+	mu      sync.Mutex
+	stopped chan struct{} // of the read in the background
 }
 
 // Done implements context.Context.
 func (w *watched) Done() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := w.on.Load()
-	if p == nil {
-		p = &peeking{stopped: make(chan struct{})}
-		p.Context, p.cancel = context.WithCancel(w.Context)
-		w.on.Store(p)
-		go w.peek(p)
+	if w.stopped == nil {
+		w.stopped = make(chan struct{})
+		go w.peek(w.stopped)
 	}
-	return p.Done()
-}
-
-// Err implements context.Context.
-func (w *watched) Err() error {
-	if p := w.on.Load(); p != nil {
-		return p.Err()
-	}
-	return w.Context.Err()
-}
-
-// Value implements context.Context.
-func (w *watched) Value(key any) any {
-	if p := w.on.Load(); p != nil {
-		return p.Value(key)
-	}
-	return w.Context.Value(key)
+	return w.Context.Done()
 }
 
 // peek reads what comes next, so that the end of the connection is seen. The message being answered must not move, so what
 // comes goes to memory of its own.
-func (w *watched) peek(p *peeking) {
-	defer close(p.stopped)
+func (w *watched) peek(stopped chan<- struct{}) {
+	defer close(stopped)
 	var b [64]byte
 	n, err := w.r.conn.Read(b[:])
 	if n > 0 {
@@ -359,20 +327,21 @@ func (w *watched) peek(p *peeking) {
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		return
 	}
-	p.cancel()
+	w.cancel()
 }
 
-// stop ends the watch after the request has been answered.
+// stop ends the watch after a request has been answered.
 func (w *watched) stop() {
-	p := w.on.Load()
-	if p == nil {
+	w.mu.Lock()
+	stopped := w.stopped
+	w.stopped = nil
+	w.mu.Unlock()
+	if stopped == nil {
 		return
 	}
-	w.r.idle = nil
 	w.r.conn.SetReadDeadline(time.Unix(1, 0))
-	<-p.stopped
+	<-stopped
 	w.r.conn.SetReadDeadline(time.Time{})
-	p.cancel()
 }
 
 // Close ends all connections and listeners and waits for what is running.
