@@ -27,6 +27,19 @@ type client struct {
 	appName  string
 	login    login
 	op       operation
+	docs     docMemory
+}
+
+// docMemory is memory for a document that is changed, before and after: valid until the command ends, or changes another one.
+type docMemory struct{ before, after []byte }
+
+// keepDocument bounds what a connection keeps of it.
+const keepDocument = 64 << 10
+
+func (d *docMemory) trim() {
+	if cap(d.before) > keepDocument || cap(d.after) > keepDocument {
+		*d = docMemory{}
+	}
 }
 
 // call is one command while it is run.
@@ -103,6 +116,7 @@ func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply
 	c.ctx.parent = ctx
 	defer c.ctx.end()
 	defer cl.op.end()
+	defer cl.docs.trim()
 	start := len(dst)
 	_, c.out = bsoncore.AppendDocumentStart(dst)
 	err := c.run()

@@ -387,7 +387,7 @@ func (s *changeStream) compileEarly(first bson.Raw) (*match.Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.m, nil
+	return q.matcher(), nil
 }
 
 // compileWants gives what the store asks before it wakes the stream; nil where the stream has to look at every entry itself. The matcher

@@ -92,7 +92,7 @@ func (c *call) countMatching(ctx context.Context, coll *store.Collection, q *que
 		return 0, err
 	}
 	defer sc.Close()
-	sc.Where(q.m.Match, []string{})
+	sc.Where(q.matcher().Match, []string{})
 	for limit == 0 || n < limit+skip {
 		if p.Exact {
 			_, err = sc.NextKey(ctx)

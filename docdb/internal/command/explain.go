@@ -234,7 +234,7 @@ func (x *explained) run(ctx context.Context, sc *plan.Scan, p *plan.Plan) (int64
 		if err != nil {
 			return 0, err
 		}
-		ok, err := x.q.m.Match(doc)
+		ok, err := x.q.matcher().Match(doc)
 		if err != nil {
 			return 0, err
 		}

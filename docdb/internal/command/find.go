@@ -107,8 +107,9 @@ func find(c *call) error {
 // query is a compiled filter with what else decides which documents are found and in which order.
 type query struct {
 	filter       bson.Raw
-	m            *match.Matcher
-	collation    bson.Raw // nil: simple
+	m            *match.Matcher // nil until it is needed, where it cannot fail to compile; see matcher
+	onlyID       bool           // the filter asks for one _id and nothing else
+	collation    bson.Raw       // nil: simple
 	comparer     keyedComparer
 	scope        *expr.Scope
 	let          []stage.Variable
@@ -151,6 +152,9 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 			q.scope = q.scope.Fix(v.Name, v.Value)
 		}
 	}
+	if q.onlyID = onlyID(q.filter); q.onlyID {
+		return q, nil
+	}
 	var err error
 	opts := matchOptions(q.strings(), q.scope, q.exprOpts)
 	opts.Text = noText
@@ -164,6 +168,24 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 		return nil, mongoerr.New(mongoerr.BadValue, "text and hint not allowed in same query")
 	}
 	return q, q.findSpecial()
+}
+
+// onlyID reports whether a filter asks for one _id and nothing else.
+func onlyID(filter bson.Raw) bool {
+	it := value.Over(filter)
+	return it.Next() && it.Key() == "_id" && pointValue(it.Value()) && !it.Next()
+}
+
+// matcher is the compiled filter.
+func (q *query) matcher() *match.Matcher {
+	if q.m == nil {
+		m, err := match.Compile(q.filter, match.Options{Collation: q.strings()})
+		if err != nil {
+			panic(err) // equality with a plain value compiles
+		}
+		q.m = m
+	}
+	return q.m
 }
 
 // setCollation decides on the collation: the command's, else the collection's.
@@ -359,8 +381,8 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 		return nil, 0, err
 	}
 	// Where the index alone has decided, there is nothing left to match.
-	if !p.Exact && !q.m.Always() || q.fields != nil && p.Stage == plan.CollScan {
-		sc.Where(q.m.Match, q.fields)
+	if !p.Exact && !q.matcher().Always() || q.fields != nil && p.Stage == plan.CollScan {
+		sc.Where(q.matcher().Match, q.fields)
 	}
 	f := &filtered{scan: sc, release: release}
 	src = f

@@ -108,25 +108,27 @@ func (c *call) tryOne(ctx context.Context, coll *store.Collection, q *query, syn
 	}
 }
 
-// act reads a candidate again, now that nobody else can change it, and runs f if it still matches.
+// act reads a candidate again, now that nobody else can change it, and runs f if it still matches. seen is the document as it matched
+// before; nil for one that was found by its _id.
 func (c *call) act(u *store.Unit, q *query, rid store.RecordID, seen bson.Raw, sync bool, f func(u *store.Unit, t target) error) (bool, error) {
 	u.Lock(rid)
-	doc, err := u.Read(rid, nil)
+	doc, err := u.Read(rid, c.c.docs.before)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
+	c.c.docs.before = doc
 	t := target{id: rid, doc: doc, pos: -1}
 	if q.wantPosition {
-		ok, pos, err := q.m.MatchPosition(doc)
+		ok, pos, err := q.matcher().MatchPosition(doc)
 		if err != nil || !ok {
 			return false, err
 		}
 		t.pos = pos
-	} else if seen == nil || !bytes.Equal(seen, doc) {
-		ok, err := q.m.Match(doc)
+	} else if seen == nil && !q.onlyID || seen != nil && !bytes.Equal(seen, doc) {
+		ok, err := q.matcher().Match(doc)
 		if err != nil || !ok {
 			return false, err
 		}
@@ -180,7 +182,7 @@ func (c *call) withMany(ctx context.Context, coll *store.Collection, q *query, f
 				}
 				t := target{id: batch[i].id, doc: doc, pos: -1}
 				if q.wantPosition {
-					ok, pos, e := q.m.MatchPosition(doc)
+					ok, pos, e := q.matcher().MatchPosition(doc)
 					if err = e; err != nil {
 						break
 					}
@@ -189,7 +191,7 @@ func (c *call) withMany(ctx context.Context, coll *store.Collection, q *query, f
 					}
 					t.pos = pos
 				} else if !bytes.Equal(doc, batch[i].doc) {
-					ok, e := q.m.Match(doc)
+					ok, e := q.matcher().Match(doc)
 					if err = e; err != nil {
 						break
 					}

@@ -50,7 +50,7 @@ func conjuncts(n match.Node, f func(match.Node)) {
 // findSpecial finds the geo conditions that an index can serve, and the $near that orders the results.
 func (q *query) findSpecial() error {
 	var err error
-	conjuncts(q.m.Root(), func(n match.Node) {
+	conjuncts(q.matcher().Root(), func(n match.Node) {
 		g, ok := n.(*match.Geo)
 		if !ok {
 			return
@@ -183,7 +183,7 @@ func (c *call) openSpecial(ctx context.Context, coll *store.Collection, d *store
 		if err != nil {
 			return nil, err
 		}
-		ok, err := q.m.Match(doc)
+		ok, err := q.matcher().Match(doc)
 		if err != nil {
 			return nil, err
 		}

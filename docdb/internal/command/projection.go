@@ -50,8 +50,8 @@ func (p *projection) apply(doc bson.Raw, position int) (bson.Raw, error) {
 }
 
 func (p *projection) with(doc bson.Raw, position int, meta func(string) bson.RawValue) (bson.Raw, error) {
-	if p.p.NeedsPosition() && position < 0 && p.q.m != nil {
-		_, pos, err := p.q.m.MatchPosition(doc)
+	if p.p.NeedsPosition() && position < 0 && p.q.filter != nil {
+		_, pos, err := p.q.matcher().MatchPosition(doc)
 		if err != nil {
 			return nil, err
 		}

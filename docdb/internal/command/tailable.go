@@ -40,7 +40,7 @@ func (c *call) findTailable(ctx context.Context, ns string, coll *store.Collecti
 		return c.emptyCursor(ns)
 	}
 	d := coll.Def()
-	t := &tail{c: c.detached(), coll: coll, m: q.m, w: c.e.st.Watch(d.DB, d.Name, nil)}
+	t := &tail{c: c.detached(), coll: coll, m: q.matcher(), w: c.e.st.Watch(d.DB, d.Name, nil)}
 	var src stream = t
 	if skip > 0 {
 		src = &skipping{src: src, n: skip}

@@ -224,7 +224,7 @@ func (c *call) nowMatches(coll *store.Collection, q *query, id store.RecordID) b
 		return false
 	}
 	defer done.Close()
-	ok, err := q.m.Match(bson.Raw(v))
+	ok, err := q.matcher().Match(bson.Raw(v))
 	return ok && err == nil
 }
 

@@ -51,8 +51,14 @@ func (u *updater) context(pos int) update.Context {
 	}}
 }
 
+// apply changes a document; the result is valid until the next call.
 func (u *updater) apply(doc bson.Raw, pos int) (updated, error) {
-	r, err := u.u.Apply(doc, u.context(pos))
+	cx := u.context(pos)
+	cx.Into = u.c.c.docs.after
+	r, err := u.u.Apply(doc, cx)
+	if r.Modified && u.u.Kind() == update.Operators {
+		u.c.c.docs.after = r.Doc
+	}
 	return updated{r.Doc, r.Modified, u.replaces}, err
 }
 

@@ -41,6 +41,8 @@ func appendIndexPrefix(dst []byte, index uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, spaceIndex), index)
 }
 
+const oplogKeySize = 1 + 8 + 4
+
 func appendOplogKey(dst []byte, ts uint64, seq uint32) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, spaceOplog), ts)
 	return binary.BigEndian.AppendUint32(dst, seq)

@@ -31,7 +31,8 @@ type Entry struct {
 // pending is an entry that has no time yet.
 type pending struct {
 	kind   string
-	doc    []byte
+	doc    []byte // nil: it is in the batch, at byte at
+	at     int
 	dCount int64
 	dSize  int64
 	coll   *Collection

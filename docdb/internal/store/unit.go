@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -43,11 +44,17 @@ type Unit struct {
 
 // scratch is memory that units use one after the other.
 type scratch struct {
-	sets []keys.Set
-	old  keys.Set
-	key  []byte
-	buf  []byte
+	sets  []keys.Set
+	old   keys.Set
+	key   []byte
+	buf   []byte
+	entry []byte // of the oplog
+	// first is the memory of the entries of a unit that writes one document.
+	first [1]pending
 }
+
+// keepEntry bounds the memory for an oplog entry that a scratch keeps.
+const keepEntry = 64 << 10
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
@@ -61,7 +68,7 @@ func (s *Store) Begin(c *Collection) (*Unit, error) {
 		c.mu.Unlock()
 		return nil, ErrCollectionGone
 	}
-	return &Unit{s: s, c: c, def: c.def.Load(), view: present{s.db}, b: s.db.NewBatch(), scratch: scratches.Get().(*scratch)}, nil
+	return newUnit(&Unit{s: s, c: c, def: c.def.Load()}), nil
 }
 
 // BeginOne starts a unit outside transactions that inserts, updates or removes one document. A document that is there has to be
@@ -81,7 +88,13 @@ func (s *Store) BeginOne(c *Collection) (*Unit, error) {
 		c.mu.RUnlock()
 		return s.Begin(c)
 	}
-	return &Unit{s: s, c: c, def: d, view: present{s.db}, b: s.db.NewBatch(), scratch: scratches.Get().(*scratch), one: true}, nil
+	return newUnit(&Unit{s: s, c: c, def: d, one: true}), nil
+}
+
+func newUnit(u *Unit) *Unit {
+	u.view, u.b, u.scratch = present{u.s.db}, u.s.db.NewBatch(), scratches.Get().(*scratch)
+	u.entries = u.first[:0]
+	return u
 }
 
 // Lock makes sure that nobody else changes a document until the unit ends, or locks another one. It need not be there.
@@ -595,6 +608,9 @@ func (u *Unit) hold(key []byte) error {
 
 // Held gives what to wait for before a write that failed with ErrNeedLock is tried again.
 func Held(err error) (<-chan struct{}, bool) {
+	if err == nil {
+		return nil, false
+	}
 	var h *heldError
 	if errors.As(err, &h) {
 		return h.done, true
@@ -602,12 +618,22 @@ func Held(err error) (<-chan struct{}, bool) {
 	return nil, false
 }
 
+// log notes the event. Outside transactions it goes into the batch at once, under a key whose time apply sets.
 func (u *Unit) log(ch *change) {
 	u.dCount += ch.dCount
 	u.dSize += ch.dSize
-	doc := appendEntry(make([]byte, 0, 192+len(ch.doc)+len(ch.description)+len(ch.before)+len(ch.after)),
-		u.c, u.def, ch, u.s.opts.Now(), u.lsid, u.number)
-	u.entries = append(u.entries, pending{kind: ch.kind, doc: doc, coll: u.c, dCount: ch.dCount, dSize: ch.dSize})
+	p := pending{kind: ch.kind, coll: u.c, dCount: ch.dCount, dSize: ch.dSize}
+	now := u.s.opts.Now()
+	if u.txn != nil {
+		size := 192 + len(ch.doc) + len(ch.description) + len(ch.before) + len(ch.after)
+		p.doc = appendEntry(make([]byte, 0, size), u.c, u.def, ch, now, u.lsid, u.number)
+	} else {
+		u.entry = appendEntry(u.entry[:0], u.c, u.def, ch, now, u.lsid, u.number)
+		p.at = u.b.Len()
+		var kb [oplogKeySize]byte
+		u.b.Set(appendOplogKey(kb[:0], 0, 0), u.entry, nil)
+	}
+	u.entries = append(u.entries, p)
 }
 
 // Rollback drops the unit's writes and gives the lock back. After Commit it does nothing. A transaction's writes stay: abort it.
@@ -624,6 +650,9 @@ func (u *Unit) Rollback() {
 }
 
 func (u *Unit) release() {
+	if cap(u.entry) > keepEntry {
+		u.entry = nil
+	}
 	scratches.Put(u.scratch)
 	u.scratch = nil
 }
@@ -705,13 +734,18 @@ func (s *Store) apply(w *write) (uint64, error) {
 		n = 1
 	}
 	ts := s.clock.reserve(n)
-	var kb [16]byte
+	var kb [oplogKeySize]byte
 	for i, e := range w.entries {
 		t, seq := ts, uint32(i)
 		if !w.together {
 			t, seq = ts+uint64(i), 0
 		}
-		if err := w.b.Set(appendOplogKey(kb[:0], t, seq), e.doc, nil); err != nil {
+		key := appendOplogKey(kb[:0], t, seq)
+		if e.doc == nil {
+			if err := setOplogKey(w.b, e.at, key); err != nil {
+				return 0, err
+			}
+		} else if err := w.b.Set(key, e.doc, nil); err != nil {
 			return 0, err
 		}
 		if e.coll != nil {
@@ -744,6 +778,17 @@ func (s *Store) apply(w *write) (uint64, error) {
 	}
 	s.clock.applied.Store(ts)
 	return ts, nil
+}
+
+// setOplogKey puts the key of an oplog entry into a batch in which it stands at a place already, with another time. Pebble writes a
+// Set as its kind, the length of the key, the key, the length of the value and the value (package batchrepr).
+func setOplogKey(b *pebble.Batch, at int, key []byte) error {
+	data := b.Repr()
+	if len(data) < at+2+len(key) || data[at+1] != oplogKeySize || data[at+2] != spaceOplog {
+		return fmt.Errorf("the batch has no oplog entry at byte %d", at)
+	}
+	copy(data[at+2:], key)
+	return nil
 }
 
 // finish waits until an applied batch is durable and wakes who watches the collections.

@@ -33,7 +33,11 @@ func (r *run) id() string {
 }
 
 func (r *run) apply(root *node) (bson.Raw, error) {
-	return r.document(make([]byte, 0, len(r.doc)+64), r.doc, root)
+	dst := r.Into[:0]
+	if cap(dst) < len(r.doc) {
+		dst = make([]byte, 0, len(r.doc)+64)
+	}
+	return r.document(dst, r.doc, root)
 }
 
 // document appends doc with the changes of n.

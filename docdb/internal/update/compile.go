@@ -59,7 +59,7 @@ func operatorByName(name string) *Operator {
 }
 
 func compileOperators(doc bson.Raw, opts Options) (*Update, error) {
-	c := &compiler{opts: opts, root: &node{}, used: map[string]bool{}}
+	c := &compiler{opts: opts, root: &node{}}
 	var err error
 	if c.filters, err = compileFilters(opts.ArrayFilters, opts.Match); err != nil {
 		return nil, err
@@ -143,6 +143,9 @@ func (c *compiler) parse(dotted string) (value.Path, error) {
 			if c.filters[id] == nil {
 				return nil, mongoerr.New(mongoerr.BadValue, "No array filter found for identifier '%s' in path '%s'", id, dotted)
 			}
+			if c.used == nil {
+				c.used = map[string]bool{}
+			}
 			c.used[id] = true
 		case part[0] == '$' && !(i > 0 && (part == "$ref" || part == "$id" || part == "$db")):
 			return nil, mongoerr.New(mongoerr.DollarPrefixedFieldName, "The dollar ($) prefixed field '%s' in '%s' is not valid for storage.", part, dotted)
@@ -170,6 +173,9 @@ func dynamic(path value.Path) bool {
 
 // compileFilters compiles array filters by their identifiers.
 func compileFilters(filters []bson.Raw, opts match.Options) (map[string]*match.Matcher, error) {
+	if len(filters) == 0 {
+		return nil, nil
+	}
 	out := make(map[string]*match.Matcher, len(filters))
 	for _, f := range filters {
 		ids := map[string]bool{}

@@ -70,6 +70,8 @@ type Context struct {
 	// Timestamp returns a new cluster time for $currentDate: {$type: "timestamp"} and empty timestamps in replacements. nil takes
 	// Now with increment 1.
 	Timestamp func() (t, i uint32)
+	// Into is memory that the result of operators may take.
+	Into []byte
 }
 
 // Result is the outcome of an update.
