@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -110,11 +111,19 @@ func (p *customToken) authenticate(ctx context.Context, a *attempt) (*identified
 		p.s.Logger.Info("custom JWT refused", "error", err)
 		return nil, errUnauthorized().WithCause(err)
 	}
-	if err := p.checkAudience(claims.Audience); err != nil {
+	audience, err := claims.GetAudience()
+	if err == nil {
+		err = p.checkAudience(audience)
+	}
+	if err != nil {
 		p.s.Logger.Info("custom JWT refused", "error", err)
 		return nil, errUnauthorized().WithCause(err)
 	}
-	if err := checkIdentityID(claims.Subject); err != nil {
+	subject, err := claims.GetSubject()
+	if err == nil {
+		err = checkIdentityID(subject)
+	}
+	if err != nil {
 		return nil, errUnauthorized().WithCause(err)
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -126,11 +135,12 @@ func (p *customToken) authenticate(ctx context.Context, a *attempt) (*identified
 		p.s.Logger.Info("custom JWT refused", "error", err)
 		return nil, errUnauthorized().WithCause(err)
 	}
-	return &identified{id: claims.Subject, data: data}, nil
+	return &identified{id: subject, data: data}, nil
 }
 
-func (p *customToken) verify(ctx context.Context, token string) (*jwt.RegisteredClaims, error) {
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{p.algorithm}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(p.s.Now))
+// verify checks a token's signature and times.
+func (p *customToken) verify(ctx context.Context, token string) (jwt.MapClaims, error) {
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{p.algorithm}), jwt.WithoutClaimsValidation())
 	keys := p.keys
 	if p.set != nil {
 		unverified, _, err := jwt.NewParser().ParseUnverified(token, &jwt.RegisteredClaims{})
@@ -146,10 +156,10 @@ func (p *customToken) verify(ctx context.Context, token string) (*jwt.Registered
 	}
 	var last error
 	for _, key := range keys {
-		var claims jwt.RegisteredClaims
-		_, err := parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return key, nil })
+		claims := jwt.MapClaims{}
+		_, err := parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return key, nil })
 		if err == nil {
-			return &claims, nil
+			return claims, checkTimes(claims, p.s.Now())
 		}
 		last = err
 		if !errors.Is(err, jwt.ErrTokenSignatureInvalid) {
@@ -157,6 +167,36 @@ func (p *customToken) verify(ctx context.Context, token string) (*jwt.Registered
 		}
 	}
 	return nil, last
+}
+
+// checkTimes wants an exp that has not come, and an nbf, if there is one, that has
+// (app-services.md §2.6); there is no leeway. They are compared as the numbers that
+// they are: as times, some that lie beyond all years would wrap around.
+func checkTimes(claims jwt.MapClaims, at time.Time) error {
+	now := float64(at.UnixMilli()) / 1000
+	for _, c := range []struct {
+		name     string
+		required bool
+		wrong    func(float64) bool
+		text     string
+	}{
+		{"exp", true, func(v float64) bool { return v <= now }, "it is expired"},
+		{"nbf", false, func(v float64) bool { return v > now }, "it is not valid yet"},
+		{"iat", false, func(float64) bool { return false }, ""},
+	} {
+		v := claims[c.name]
+		if v == nil && !c.required {
+			continue
+		}
+		n, ok := v.(float64)
+		if !ok {
+			return fmt.Errorf("its %s is %v, expected seconds since 1970", c.name, v)
+		}
+		if c.wrong(n) {
+			return fmt.Errorf("%s: %s %v, now %.0f", c.text, c.name, n, now)
+		}
+	}
+	return nil
 }
 
 func (p *customToken) checkAudience(have []string) error {

@@ -382,6 +382,49 @@ func TestSessionsOfUser(t *testing.T) {
 	}
 }
 
+// Processes whose clocks differ take each other's tokens: iat is not looked at, and
+// exp is each process's own matter. One whose clock is more than an access token's
+// life away has it refreshed, and nobody is locked out.
+func TestClocksOfProcesses(t *testing.T) {
+	w := newWorld(t, everything())
+	for _, c := range []struct {
+		skew    time.Duration
+		there   bool // a token from here is good at the other process
+		andBack bool
+	}{
+		{10 * time.Minute, true, true},
+		{-10 * time.Minute, true, true},
+		{29 * time.Minute, true, true},
+		{31 * time.Minute, false, true},
+		{-31 * time.Minute, true, false},
+		{24 * time.Hour, false, true},
+	} {
+		t.Run(c.skew.String(), func(t *testing.T) {
+			clock := &clock{ahead: c.skew}
+			other := w.on(shared.options(), clock.now)
+			for _, way := range []struct {
+				name     string
+				from, to *auth.Service
+				good     bool
+			}{{"There", w.Service, other, c.there}, {"Back", other, w.Service, c.andBack}} {
+				t.Run(way.name, func(t *testing.T) {
+					tok, err := way.from.Login(t.Context(), "anon-user", doc(`{}`), nil)
+					must(err)
+					if _, err := way.to.Authenticate(t.Context(), tok.AccessToken); way.good {
+						must(err)
+					} else {
+						refused(t, err, 401, fault.InvalidSession, "invalid session: access token expired")
+					}
+					access, err := way.to.Refresh(t.Context(), tok.RefreshToken, nil)
+					must(err)
+					_, err = way.to.Authenticate(t.Context(), access)
+					must(err)
+				})
+			}
+		})
+	}
+}
+
 func TestDisabledUserCannotLogIn(t *testing.T) {
 	w := newWorld(t, everything())
 	w.register("a@example.com", "secret1")

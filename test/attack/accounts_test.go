@@ -411,3 +411,46 @@ func TestAttack26Origins(t *testing.T) {
 		}
 	}
 }
+
+// Attack 21: tokens of another system from the future and the past. The
+// reference knows no leeway (app-services.md §2.6): nbf must have come and exp must
+// not, to the second; iat is not looked at.
+func TestAttack21ClockSkew(t *testing.T) {
+	s := start(t, app(t, appA, nil))
+	const in, out = 200, 401
+	for _, c := range []struct {
+		name   string
+		change func(c jwt.MapClaims, now int64)
+		want   int
+	}{
+		{"exp in a while", func(c jwt.MapClaims, now int64) {}, in},
+		{"exp a minute ago", func(c jwt.MapClaims, now int64) { c["exp"] = now - 60 }, out},
+		{"exp this second", func(c jwt.MapClaims, now int64) { c["exp"] = now }, out},
+		{"exp in 1970", func(c jwt.MapClaims, now int64) { c["exp"] = 0 }, out},
+		{"exp before 1970", func(c jwt.MapClaims, now int64) { c["exp"] = -now }, out},
+		{"no exp", func(c jwt.MapClaims, now int64) { delete(c, "exp") }, out},
+		{"exp null", func(c jwt.MapClaims, now int64) { c["exp"] = nil }, out},
+		{"exp as a text", func(c jwt.MapClaims, now int64) { c["exp"] = fmt.Sprint(now + 3600) }, out},
+		{"exp as a date", func(c jwt.MapClaims, now int64) { c["exp"] = "2999-01-01T00:00:00Z" }, out},
+		{"exp in milliseconds", func(c jwt.MapClaims, now int64) { c["exp"] = (now + 3600) * 1000 }, in},
+		{"exp with a fraction", func(c jwt.MapClaims, now int64) { c["exp"] = float64(now) + 3600.5 }, in},
+		{"exp beyond all years", func(c jwt.MapClaims, now int64) { c["exp"] = 1e300 }, in},
+		{"nbf a second ago", func(c jwt.MapClaims, now int64) { c["nbf"] = now - 1 }, in},
+		{"nbf this second", func(c jwt.MapClaims, now int64) { c["nbf"] = now }, in},
+		{"nbf in a minute", func(c jwt.MapClaims, now int64) { c["nbf"] = now + 60 }, out},
+		{"nbf beyond all years", func(c jwt.MapClaims, now int64) { c["nbf"] = 1e300 }, out},
+		{"nbf as a text", func(c jwt.MapClaims, now int64) { c["nbf"] = "tomorrow" }, out},
+		{"iat in an hour", func(c jwt.MapClaims, now int64) { c["iat"] = now + 3600 }, in},
+		{"iat after exp", func(c jwt.MapClaims, now int64) { c["iat"] = now + 7200 }, in},
+		{"iat as a text", func(c jwt.MapClaims, now int64) { c["iat"] = "now" }, out},
+	} {
+		now := time.Now().Unix()
+		claims := jwt.MapClaims{"aud": "shop", "sub": "skewed", "exp": now + 3600}
+		c.change(claims, now)
+		token := signed(t, jwt.SigningMethodHS256, []byte(jwtKey), claims, nil)
+		a := s.send("POST", providerPath(appA, "custom-token", "login"), "", object{"token": token}, "X-Forwarded-For", "192.0.2."+fmt.Sprint(len(c.name)))
+		if a.status != c.want {
+			t.Errorf("%s: %d %s, want %d", c.name, a.status, a.body, c.want)
+		}
+	}
+}
