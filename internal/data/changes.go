@@ -27,8 +27,26 @@ type truncatedArray struct {
 	raw  bson.Raw
 }
 
-// maxPaths bounds the paths of a description that are told one by one.
-const maxPaths = 100
+const (
+	maxPaths = 100 // of a description that are told one by one
+	maxParts = 250 // of one path; documents nest less
+)
+
+// dotted tells whether a document has a field with a dot in its name. Paths do not say
+// what they mean then.
+func dotted(d bson.Raw) bool {
+	elems, err := d.Elements()
+	if err != nil {
+		return true
+	}
+	for _, e := range elems {
+		v := e.Value()
+		if strings.Contains(e.Key(), ".") || (v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray) && dotted(v.Value) {
+			return true
+		}
+	}
+	return false
+}
 
 // atTop gives the changes as changes of the document's own fields.
 func (c *changes) atTop() *changes {
@@ -52,12 +70,16 @@ func (c *changes) atTop() *changes {
 
 func readChanges(d bson.Raw) (*changes, error) {
 	c := &changes{}
+	tooLong := func(path string) bool { return strings.Count(path, ".") >= maxParts }
 	if fields, ok := d.Lookup("updatedFields").DocumentOK(); ok {
 		elems, err := fields.Elements()
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range elems {
+			if tooLong(e.Key()) {
+				return nil, errElsewhere
+			}
 			c.updated = append(c.updated, updatedField{strings.Split(e.Key(), "."), e.Value()})
 		}
 	}
@@ -68,6 +90,9 @@ func readChanges(d bson.Raw) (*changes, error) {
 		}
 		for _, v := range values {
 			if name, ok := v.StringValueOK(); ok {
+				if tooLong(name) {
+					return nil, errElsewhere
+				}
 				c.removed = append(c.removed, strings.Split(name, "."))
 			}
 		}
@@ -81,8 +106,8 @@ func readChanges(d bson.Raw) (*changes, error) {
 			t, _ := v.DocumentOK()
 			name, ok := t.Lookup("field").StringValueOK()
 			size, isSize := t.Lookup("newSize").AsInt64OK()
-			if !ok || !isSize || size < 0 {
-				return nil, errors.New("an event's truncatedArrays are of an unknown form")
+			if !ok || !isSize || size < 0 || tooLong(name) {
+				return nil, errElsewhere
 			}
 			c.truncated = append(c.truncated, truncatedArray{strings.Split(name, "."), int(size), t})
 		}
@@ -90,8 +115,9 @@ func readChanges(d bson.Raw) (*changes, error) {
 	return c, nil
 }
 
-// errElsewhere says that a document does not have what changes begin from.
-var errElsewhere = errors.New("the document does not have what was changed")
+// errElsewhere says that a document does not have what changes begin from, or that the
+// paths of the changes cannot be those of one.
+var errElsewhere = errors.New("the changes are not those of the document")
 
 // applyTo gives the document after the changes. It fails when the document is not
 // the one before them, as far as can be told.

@@ -97,8 +97,8 @@ func (w *Stream) description(dst []byte, d bson.Raw, before, after view) ([]byte
 
 func (r *readableDescription) read(w *Stream, d bson.Raw) error {
 	c, err := readChanges(d)
-	if err != nil {
-		return err
+	if err != nil || r.before.stored != nil && dotted(r.before.stored) || dotted(r.after.stored) {
+		return nil // it cannot be told what the paths mean: then nothing is
 	}
 	if len(c.updated)+len(c.removed)+len(c.truncated) > maxPaths {
 		// Each path would be looked up in the documents anew.

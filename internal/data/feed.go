@@ -64,6 +64,9 @@ func (e *changeEvent) image() bson.Raw {
 		return nil
 	}
 	e.makeImage.Do(func() {
+		if dotted(e.before) || e.full != nil && dotted(e.full) {
+			return
+		}
 		if c, err := readChanges(e.description); err == nil {
 			e.after, _ = c.applyTo(e.before)
 		}

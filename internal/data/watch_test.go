@@ -322,6 +322,28 @@ func TestWatchJudgesTheDocumentOfItsTime(t *testing.T) {
 	})
 }
 
+// TestWatchTellsNothingOfAmbiguousPaths: "sub.a" may be a field of sub, or a field of
+// that name, which nobody may read here.
+func TestWatchTellsNothingOfAmbiguousPaths(t *testing.T) {
+	eachEngine(t, func(t *testing.T, client *mongo.Client) {
+		w := newWorld(t, client)
+		w.user("u2", `{"team": "red"}`)
+		w.rules("c", watchRules)
+		long := strings.Repeat("x.", 300) + "x"
+		w.have("c", `{"_id": 1, "team": "red", "title": "t", "sub": {"a": 1}, "more": "a text that makes the document so long that a change is not told as a replacement"}`)
+		mate := w.watch("u2", "c", "{}", "")
+		for _, name := range []string{"sub.a", long} {
+			update := mongo.Pipeline{{{Key: "$replaceWith", Value: bson.D{{Key: "$setField", Value: bson.D{{Key: "field", Value: name}, {Key: "input", Value: "$$ROOT"}, {Key: "value", Value: "secret"}}}}}}}
+			if _, err := w.collection("c").UpdateOne(t.Context(), bson.D{}, update); err != nil {
+				t.Fatal(err)
+			}
+			if _, got := mate.next(); !strings.HasSuffix(got, `fullDocument {"_id":1,"title":"t","sub":{"a":1}} updateDescription {"updatedFields":{},"removedFields":[]}`) {
+				t.Error(got)
+			}
+		}
+	})
+}
+
 // TestWatchWithoutPreImages tells the descriptions that the looked-up document vouches
 // for.
 func TestWatchWithoutPreImages(t *testing.T) {
