@@ -90,7 +90,7 @@ func find(c *call) error {
 		}
 		return c.emptyCursor(ns)
 	}
-	src, atTime, err := c.open(ctx, coll, q, openOptions{skip: skip, limit: limit})
+	src, atTime, err := c.open(ctx, coll, q, openOptions{skip: skip, limit: limit, batch: batch})
 	if err != nil {
 		return err
 	}
@@ -349,7 +349,18 @@ func sameFields(a, b bson.Raw) bool {
 // openOptions are what open does beyond filtering.
 type openOptions struct {
 	skip, limit int64
-	unsorted    bool
+	// batch is how many documents are wanted at once, 0 where that is not known.
+	batch    int64
+	unsorted bool
+}
+
+// expected is how many documents will be read of a stream in order, as far as there are so many.
+func (o *openOptions) expected() int64 {
+	n := o.batch
+	if o.limit >= 0 && (n == 0 || o.limit < n) {
+		n = o.limit
+	}
+	return n + o.skip
 }
 
 // open starts to read the documents of a query: from the transaction, from the session's snapshot, or from a new snapshot.
@@ -384,12 +395,16 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 	if !p.Exact && !q.matcher().Always() || q.fields != nil && p.Stage == plan.CollScan {
 		sc.Where(q.matcher().Match, q.fields)
 	}
+	inOrder := p.Sorted || q.sort == nil
+	if inOrder {
+		sc.Expect(o.expected())
+	}
 	f := &filtered{scan: sc, release: release}
 	src = f
 	if q.text != nil {
 		src = &scored{src: f, s: q.text}
 	}
-	return c.finishOpen(src, q, o, p.Sorted || q.sort == nil), atTime, nil
+	return c.finishOpen(src, q, o, inOrder), atTime, nil
 }
 
 // finishOpen sorts and skips.

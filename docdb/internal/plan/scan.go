@@ -43,10 +43,7 @@ type Scan struct {
 	lower []byte
 	upper []byte
 
-	// what index entries point to
-	fetched int
-	first   []byte
-	docs    store.Iter
+	fetch fetch // what index entries point to
 }
 
 // Open starts to walk a plan over a view of the collection.
@@ -98,11 +95,8 @@ func (s *Scan) Close() error {
 		}
 		s.it = nil
 	}
-	if s.docs != nil {
-		if e := s.docs.Close(); err == nil {
-			err = e
-		}
-		s.docs = nil
+	if e := s.fetch.close(); err == nil {
+		err = e
 	}
 	s.plans, s.plan = nil, nil
 	return err
@@ -162,63 +156,7 @@ func (s *Scan) nextAny(ctx context.Context) (bson.Raw, error) {
 	if s.records != nil {
 		return s.nextRecord()
 	}
-	for {
-		id, err := s.nextKey(ctx)
-		if err != nil {
-			return nil, err
-		}
-		doc, err := s.fetch(id)
-		if err == store.ErrNotFound {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		s.Stats.Docs++
-		s.id = id
-		return doc, nil
-	}
-}
-
-// fetch reads the document that an index entry points to. A single document costs a point read; from the second one on there is an
-// iterator, for which the next document, or one not far from it, is a step and not a search.
-func (s *Scan) fetch(id store.RecordID) (bson.Raw, error) {
-	s.key = s.c.RecordKey(s.key[:0], id)
-	if s.fetched++; s.fetched == 1 {
-		v, done, err := s.view.Get(s.key)
-		if err != nil {
-			return nil, err
-		}
-		s.first = append(s.first[:0], v...)
-		return bson.Raw(s.first), done.Close()
-	}
-	var ok bool
-	switch {
-	case s.docs == nil:
-		s.lower, s.upper = s.c.Bounds()
-		it, err := s.view.Iter(s.lower, s.upper)
-		if err != nil {
-			return nil, err
-		}
-		s.docs = it
-		ok = it.SeekGE(s.key)
-	case id == s.id+1 && s.docs.Valid():
-		if ok = s.docs.Next(); ok && !bytes.Equal(s.docs.Key(), s.key) {
-			ok = s.docs.SeekGE(s.key)
-		}
-	default:
-		ok = s.docs.SeekGE(s.key)
-	}
-	if !ok {
-		if err := s.docs.Error(); err != nil {
-			return nil, err
-		}
-		return nil, store.ErrNotFound
-	}
-	if !bytes.Equal(s.docs.Key(), s.key) {
-		return nil, store.ErrNotFound
-	}
-	return bson.Raw(s.docs.Value()), nil
+	return s.nextFetched(ctx)
 }
 
 func (s *Scan) nextRecord() (bson.Raw, error) {
@@ -345,10 +283,5 @@ func (s *Scan) move() bool {
 	return false
 }
 
-// Index is the index that is being walked, or nil.
-func (s *Scan) Index() *store.Index {
-	if s.plan == nil {
-		return nil
-	}
-	return s.plan.Index
-}
+// Index is the index through which the document that Next gave last was found, or nil.
+func (s *Scan) Index() *store.Index { return s.fetch.index }

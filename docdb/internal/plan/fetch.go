@@ -1,0 +1,263 @@
+package plan
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"regent/docdb/internal/store"
+)
+
+// The documents that index entries point to are read in batches: in the order of their records, in which each search begins where the
+// last one ended, and given out in the order of the index. A batch is as large as what the reader is known to want, or else twice as
+// large as all before it.
+const (
+	// maxBatch is the most entries of a batch.
+	maxBatch = 128
+	// batchBytes is how much of a batch is held; what is beyond is read when its turn comes.
+	batchBytes = 1 << 20
+	// sharedBatch is the least batch that is shared out among processors.
+	sharedBatch = 32
+)
+
+// fetch reads documents by their records.
+type fetch struct {
+	wanted  int // how many documents the reader is known to want
+	asked   int // how many entries were read
+	end     error
+	entries []entry
+	at      int
+	sorted  bool // the batch's records ascend: each is read when its turn comes
+	index   *store.Index
+	by      []*fetcher
+	order   []*entry
+}
+
+// entry is an index entry and, once it has been read, where its document lies in the buffer of a fetcher.
+type entry struct {
+	id         store.RecordID
+	index      *store.Index
+	by         *fetcher
+	begin, end int
+	absent     bool
+}
+
+// fetcher is an iterator over the documents of the collection, with documents that it has read.
+type fetcher struct {
+	it       store.Iter
+	key, buf []byte
+	room     *[]byte // where buf was got
+	last     store.RecordID
+	err      error
+	panicked any
+}
+
+// rooms are buffers for batches, which are at most batchBytes and a document large.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// Expect says how many documents will be asked for, as far as there are so many.
+func (s *Scan) Expect(n int64) { s.fetch.wanted = int(min(n, maxBatch)) }
+
+// nextFetched gives the document of the next index entry.
+func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
+	f := &s.fetch
+	for {
+		if f.at == len(f.entries) {
+			if err := s.gather(ctx); err != nil {
+				return nil, err
+			}
+		}
+		e := &f.entries[f.at]
+		f.at++
+		if e.absent {
+			continue
+		}
+		var doc []byte
+		if e.by != nil {
+			doc = e.by.buf[e.begin:e.end:e.end]
+		} else {
+			by, err := s.fetcher(0)
+			if err != nil {
+				return nil, err
+			}
+			if doc, err = by.read(s.c, e.id); err == store.ErrNotFound {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		s.Stats.Docs++
+		s.id, f.index = e.id, e.index
+		return bson.Raw(doc), nil
+	}
+}
+
+// gather reads the next batch of index entries, and their documents where that pays; io.EOF when there are none.
+func (s *Scan) gather(ctx context.Context) error {
+	f := &s.fetch
+	n := min(max(f.wanted-f.asked, f.asked, 1), maxBatch)
+	f.entries, f.at, f.sorted = f.entries[:0], 0, true
+	for f.end == nil && len(f.entries) < n {
+		id, err := s.nextKey(ctx)
+		if err != nil {
+			f.end = err
+			break
+		}
+		if k := len(f.entries); k > 0 && id < f.entries[k-1].id {
+			f.sorted = false
+		}
+		f.entries = append(f.entries, entry{id: id, index: s.plan.Index})
+	}
+	f.asked += len(f.entries)
+	switch {
+	case len(f.entries) == 0:
+		return f.end
+	case f.asked == 1:
+		return s.readAlone(&f.entries[0])
+	case f.sorted:
+		return nil
+	}
+	return s.readBatch()
+}
+
+// readAlone reads the first document, which may be the only one: a point read costs less than an iterator.
+func (s *Scan) readAlone(e *entry) error {
+	by := &fetcher{}
+	by.key = s.c.RecordKey(by.key, e.id)
+	v, done, err := s.view.Get(by.key)
+	if err == store.ErrNotFound {
+		e.absent = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	by.buf = append(by.buf, v...)
+	e.by, e.end = by, len(by.buf)
+	return done.Close()
+}
+
+// readBatch reads the documents of a batch in the order of their records.
+func (s *Scan) readBatch() error {
+	f := &s.fetch
+	f.order = f.order[:0]
+	for i := range f.entries {
+		f.order = append(f.order, &f.entries[i])
+	}
+	slices.SortFunc(f.order, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
+	n := 1
+	if _, fixed := s.view.(*store.SnapshotView); fixed && len(f.order) >= sharedBatch {
+		taken := s.c.TakeProcessors()
+		defer s.c.GiveProcessors(taken)
+		n = min(taken, len(f.order)*2/sharedBatch)
+	}
+	var others sync.WaitGroup
+	for i := range n {
+		by, err := s.fetcher(i)
+		if err != nil {
+			others.Wait()
+			return err
+		}
+		part := f.order[i*len(f.order)/n : (i+1)*len(f.order)/n]
+		if by.room == nil {
+			by.room = rooms.Get().(*[]byte)
+			by.buf = *by.room
+		}
+		by.buf = by.buf[:0]
+		if i == n-1 {
+			by.readAll(s.c, part, batchBytes/n)
+		} else {
+			others.Go(func() { by.readAll(s.c, part, batchBytes/n) })
+		}
+	}
+	others.Wait()
+	for _, by := range f.by[:n] {
+		if by.panicked != nil {
+			panic(by.panicked)
+		}
+		if by.err != nil {
+			return by.err
+		}
+	}
+	return nil
+}
+
+// fetcher gives iterator number i, which is opened when it is first wanted.
+func (s *Scan) fetcher(i int) (*fetcher, error) {
+	f := &s.fetch
+	if i == len(f.by) {
+		s.lower, s.upper = s.c.Bounds()
+		it, err := s.view.Iter(s.lower, s.upper)
+		if err != nil {
+			return nil, err
+		}
+		f.by = append(f.by, &fetcher{it: it})
+	}
+	return f.by[i], nil
+}
+
+// readAll reads the documents of entries, which ascend, until it holds so many bytes.
+func (by *fetcher) readAll(c *store.Collection, part []*entry, most int) {
+	defer func() { by.panicked = recover() }()
+	for _, e := range part {
+		doc, err := by.read(c, e.id)
+		switch {
+		case err == store.ErrNotFound:
+			e.absent = true
+			continue
+		case err != nil:
+			by.err = err
+			return
+		}
+		e.by, e.begin = by, len(by.buf)
+		by.buf = append(by.buf, doc...)
+		e.end = len(by.buf)
+		if e.end >= most {
+			return
+		}
+	}
+}
+
+// read finds a document: the next one, or one not far from it, is a step and not a search.
+func (by *fetcher) read(c *store.Collection, id store.RecordID) ([]byte, error) {
+	by.key = c.RecordKey(by.key[:0], id)
+	var ok bool
+	if id == by.last+1 && by.it.Valid() {
+		if ok = by.it.Next(); ok && !bytes.Equal(by.it.Key(), by.key) {
+			ok = by.it.SeekGE(by.key)
+		}
+	} else {
+		ok = by.it.SeekGE(by.key)
+	}
+	by.last = id
+	if !ok {
+		if err := by.it.Error(); err != nil {
+			return nil, err
+		}
+		return nil, store.ErrNotFound
+	}
+	if !bytes.Equal(by.it.Key(), by.key) {
+		return nil, store.ErrNotFound
+	}
+	return by.it.Value(), nil
+}
+
+func (f *fetch) close() error {
+	var err error
+	for _, by := range f.by {
+		if e := by.it.Close(); err == nil {
+			err = e
+		}
+		if by.room != nil && cap(by.buf) <= 2*batchBytes {
+			*by.room = by.buf
+			rooms.Put(by.room)
+		}
+	}
+	f.by, f.entries, f.at, f.end = nil, nil, 0, io.EOF
+	return err
+}
