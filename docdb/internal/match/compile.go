@@ -77,13 +77,7 @@ func (c *compiler) filter(doc bson.Raw, depth int, root bool) (Node, error) {
 	if len(children) == 1 {
 		return children[0], nil
 	}
-	return newAnd(children), nil
-}
-
-func newAnd(children []Node) *And {
-	n := &And{Children: children}
-	n.prepare()
-	return n
+	return &And{Children: children}, nil
 }
 
 // isReference reports whether a name is a member of a DBRef, which is data and not an operator.
@@ -151,7 +145,7 @@ func (c *compiler) operators(path value.Path, doc bson.Raw, depth int) (Node, er
 	if len(children) == 1 {
 		return children[0], nil
 	}
-	return newAnd(children), nil
+	return &And{Children: children}, nil
 }
 
 func (c *compiler) logical(op string, v bson.RawValue, depth int, _ bool) (Node, error) {
@@ -183,7 +177,7 @@ func (c *compiler) logical(op string, v bson.RawValue, depth int, _ bool) (Node,
 				flat = append(flat, n)
 			}
 		}
-		return newAnd(flat), nil
+		return &And{Children: flat}, nil
 	case "$or":
 		if len(children) == 1 {
 			return children[0], nil

@@ -45,7 +45,7 @@ type TextSearch interface {
 // Matcher is a compiled filter. It is safe for concurrent use.
 type Matcher struct {
 	root Node
-	pass *onePass // how documents are matched in one pass; nil where root has to be walked
+	pass lazyPass
 }
 
 // Compile compiles a filter. It copies the filter, whose bytes may be reused afterwards. Errors carry MongoDB's codes and texts.
@@ -56,7 +56,7 @@ func Compile(filter bson.Raw, opts Options) (*Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Matcher{root: root, pass: passOf(root)}, nil
+	return &Matcher{root: root}, nil
 }
 
 // CompileValue compiles conditions on a single value instead of a document: the operators of a field ({$gt: 1, $lt: 5}) or a
@@ -83,8 +83,8 @@ func CompileValue(cond bson.RawValue, opts Options) (*Matcher, error) {
 
 // Match reports whether the document satisfies the filter.
 func (m *Matcher) Match(doc bson.Raw) (bool, error) {
-	if m.pass != nil {
-		return m.pass.eval(doc)
+	if p := m.pass.of(m.root); p != nil {
+		return p.eval(doc)
 	}
 	return m.root.eval(nil, value.Doc(doc))
 }

@@ -74,7 +74,7 @@ func TestCases(t *testing.T) {
 			}
 			switch verb {
 			case "yes", "no":
-				got, err := m.Match(doc(t, arg))
+				got, err := often(t, m, doc(t, arg))
 				if err != nil || got != (verb == "yes") {
 					fail("%s gives %t, %v", arg, got, err)
 				}
@@ -186,10 +186,26 @@ func FuzzFilter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ok, err := m.Match(d)
+		ok, err := often(t, m, d)
 		if again, _, err2 := m.MatchPosition(d); again != ok || (err == nil) != (err2 == nil) {
 			t.Errorf("Match %t, MatchPosition %t", ok, again)
 		}
 		Explain(filter, d, Options{})
 	})
+}
+
+// often matches a document so many times that the filter is evaluated in one pass, which must not change the result.
+func often(t fataler, m *Matcher, d bson.Raw) (bool, error) {
+	ok, err := m.Match(d)
+	for range someCalls {
+		again, err2 := m.Match(d)
+		if again != ok || (err == nil) != (err2 == nil) {
+			t.Fatalf("%s: first %t, %v, then %t, %v", value.ShowDoc(d), ok, err, again, err2)
+		}
+	}
+	return ok, err
+}
+
+type fataler interface {
+	Fatalf(format string, args ...any)
 }

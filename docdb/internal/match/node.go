@@ -20,7 +20,7 @@ type Node interface {
 type And struct {
 	Children []Node
 
-	fields *onePass // how to evaluate a document in one pass; nil one condition after the other
+	pass lazyPass
 }
 
 // Or is satisfied when any child is.
@@ -36,8 +36,10 @@ type Not struct{ Child Node }
 type Constant struct{ Result bool }
 
 func (n *And) eval(s *state, v bson.RawValue) (bool, error) {
-	if n.fields != nil && s == nil {
-		return n.fields.eval(v.Value)
+	if s == nil && v.Type == bson.TypeEmbeddedDocument {
+		if p := n.pass.of(n); p != nil {
+			return p.eval(v.Value)
+		}
 	}
 	for _, c := range n.Children {
 		if ok, err := c.eval(s, v); !ok || err != nil {

@@ -1,6 +1,8 @@
 package match
 
 import (
+	"sync/atomic"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/value"
@@ -45,22 +47,42 @@ func (c *check) holds(t bson.Type, v []byte) (bool, error) {
 	return c.evalField(nil, f)
 }
 
-// prepare groups the conditions by field, if that saves passes.
-func (n *And) prepare() {
-	if n.fields == nil && len(n.Children) >= 2 {
-		n.fields = newOnePass(n.Children)
-	}
+// lazyPass makes a onePass of a condition that turns out to be evaluated on many documents: for a few it is not worth it.
+type lazyPass struct {
+	made  atomic.Pointer[onePass]
+	calls atomic.Int32
 }
 
-// passOf gives the way to match documents with a filter in one pass, or nil.
-func passOf(root Node) *onePass {
-	if and, ok := root.(*And); ok {
-		return and.fields
-	}
-	if p := newOnePass([]Node{root}); p != nil && len(p.rest) == 0 {
+// someCalls are as many documents as are looked at before the onePass is made.
+const someCalls = 8
+
+// noPass is made of a condition for which one pass saves nothing.
+var noPass = &onePass{}
+
+// of counts an evaluation of n on a document, and gives the onePass to do it with, or nil.
+func (l *lazyPass) of(n Node) *onePass {
+	switch p := l.made.Load(); p {
+	case noPass:
+	case nil:
+		if l.calls.Add(1) == someCalls {
+			l.made.Store(passOf(n))
+		}
+	default:
 		return p
 	}
 	return nil
+}
+
+func passOf(n Node) *onePass {
+	conds := []Node{n}
+	if and, ok := n.(*And); ok {
+		conds = and.Children
+	}
+	p := newOnePass(conds)
+	if p == nil || len(conds) == 1 && len(p.rest) > 0 {
+		return noPass
+	}
+	return p
 }
 
 // newOnePass groups conditions by field; nil where that saves nothing.

@@ -235,7 +235,7 @@ func (o *operand) all() (Node, error) {
 	case 1:
 		return children[0], nil
 	}
-	return newAnd(children), nil
+	return &And{Children: children}, nil
 }
 
 func (o *operand) elemMatch() (Node, error) {

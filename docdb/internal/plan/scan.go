@@ -37,7 +37,6 @@ type Scan struct {
 	at    int // the range
 	in    bool
 	seen  map[store.RecordID]struct{}
-	key   []byte
 	id    store.RecordID
 	steps int
 	lower []byte
