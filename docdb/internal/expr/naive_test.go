@@ -480,8 +480,10 @@ var naiveOps = map[string]struct {
 	"$gte": {2, compared(func(c int) bool { return c >= 0 })}, "$lt": {2, compared(func(c int) bool { return c < 0 })}, "$lte": {2, compared(func(c int) bool { return c <= 0 })},
 	"$cmp": {2, func(a ...any) (any, error) { return int32(compare(a[0], a[1])), nil }}, "$not": {1, func(a ...any) (any, error) { return !truth(a[0]), nil }},
 	"$toUpper": {1, texts(ascii('a', 'A'))}, "$toLower": {1, texts(ascii('A', 'a'))},
-	"$strcasecmp": {2, texts(func(s []string) any { return int32(strings.Compare(ascii('a', 'A')(s[:1]).(string), ascii('a', 'A')(s[1:]).(string))) })},
-	"$concat":     {2, concat}, "$concatArrays": {2, concatArrays}, "$arrayElemAt": {2, two(elementAt)}, "$mergeObjects": {2, merge},
+	"$strcasecmp": {2, texts(func(s []string) any {
+		return int32(strings.Compare(ascii('a', 'A')(s[:1]).(string), ascii('a', 'A')(s[1:]).(string)))
+	})},
+	"$concat": {2, concat}, "$concatArrays": {2, concatArrays}, "$arrayElemAt": {2, two(elementAt)}, "$mergeObjects": {2, merge},
 	"$reverseArray": {1, array(func(a bson.A) any { a = slices.Clone(a); slices.Reverse(a); return a })},
 	"$first": {1, array(func(a bson.A) any {
 		if len(a) == 0 {
