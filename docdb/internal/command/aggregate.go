@@ -183,6 +183,7 @@ func (c *call) openPipeline(ctx context.Context, name string, stages []bson.Raw,
 		if push.Limit > 0 {
 			limit = push.Limit
 		}
+		q.noDisk = !o.disk
 		if push.Sort != nil {
 			if err := q.setSort(push.Sort); err != nil {
 				return nil, nil, 0, err
@@ -305,7 +306,7 @@ func (c *call) findView(coll *store.Collection, skip, limit, batch int64, single
 	ctx, cancel := c.deadline()
 	defer cancel()
 	src, on, at, err := c.openPipeline(ctx, d.Name, viewStages(c.doc("filter"), c.doc("sort"), skip, limit, c.doc("projection")),
-		pipelineOptions{collation: c.doc("collation"), let: c.doc("let"), disk: true})
+		pipelineOptions{collation: c.doc("collation"), let: c.doc("let"), disk: c.on("allowDiskUse", true)})
 	if err != nil {
 		return err
 	}

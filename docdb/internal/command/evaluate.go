@@ -64,8 +64,8 @@ func (c *call) sortStream(src stream, q *query, limit int64) stream {
 		stages = append(stages, value.DocOf(value.Field{Name: "$limit", Value: value.Int64(limit)}))
 	}
 	env := c.stageEnv(q, "x")
-	if v := c.arg("allowDiskUse"); v.Type != 0 {
-		env.AllowDiskUse = value.Truthy(v)
+	if v := c.arg("allowDiskUse"); v.Type != 0 && !value.Truthy(v) || q.noDisk {
+		env.AllowDiskUse = false
 	}
 	p, err := stage.Compile(stages, env)
 	if err != nil {

@@ -122,6 +122,7 @@ type query struct {
 	special      *specialSearch
 	geo          []plan.GeoCondition
 	text         *text.Search
+	noDisk       bool // a sort may not use the disk
 	wantPosition bool // the positional operator needs the element that matched
 	// fields are the top-level members that are wanted of the documents; nil for all.
 	fields []string
