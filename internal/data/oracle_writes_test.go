@@ -427,7 +427,7 @@ func (m model) bulkWrite() write {
 	}
 	w := write{permitted: !refusal && !failed, docs: left}
 	if failed && !refusal {
-		w.left = left
+		w.left = append([]bson.D{}, left...) // also of none
 	}
 	return w.as("bulkWrite", bson.D{{Key: "operations", Value: ops}, {Key: "ordered", Value: ordered}}, bson.D{
 		{Key: "insertedCount", Value: int32(len(inserted))}, {Key: "matchedCount", Value: int32(matched)}, {Key: "modifiedCount", Value: int32(modified)}, {Key: "deletedCount", Value: int32(deleted)},

@@ -20,7 +20,7 @@ import (
 // TestOperations plays the scripts in testdata, with role conditions in queries
 // and without: the results must agree.
 func TestOperations(t *testing.T) {
-	for _, name := range []string{"operations", "attacks", "schemas", "choices"} {
+	for _, name := range []string{"operations", "attacks", "schemas", "choices", "oracle"} {
 		sections, err := script.Read("testdata/" + name + ".txt")
 		if err != nil {
 			t.Fatal(err)

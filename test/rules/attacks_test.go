@@ -86,7 +86,7 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestOperations plays the operations, schemas and choices of package data through the
+// TestOperations plays the other scripts of package data through the
 // protocol: results are compared byte by byte (client-api.md §1.17). Clients are
 // never the system, so that sections in which it acts run there only.
 func TestOperations(t *testing.T) {
@@ -94,7 +94,7 @@ func TestOperations(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			var worlds []*world
 			var cases []script.Section
-			for _, file := range []string{"operations", "schemas", "choices"} {
+			for _, file := range []string{"operations", "schemas", "choices", "oracle"} {
 				sections, err := script.Read(filepath.Join(server.Root(), "internal", "data", "testdata", file+".txt"))
 				if err != nil {
 					t.Fatal(err)
