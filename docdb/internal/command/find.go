@@ -400,7 +400,7 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 	if inOrder {
 		sc.Expect(o.expected())
 	}
-	f := &filtered{scan: sc, release: release}
+	f := &filtered{scan: sc, m: q.m, release: release}
 	src = f
 	if q.text != nil {
 		src = &scored{src: f, s: q.text}
@@ -465,14 +465,19 @@ func (c *call) sessionView(coll *store.Collection) (*store.Def, store.View, uint
 // filtered is a scan's documents that match.
 type filtered struct {
 	scan    *plan.Scan
+	m       *match.Matcher
 	release func()
 }
 
 func (f *filtered) Next(ctx context.Context) (bson.Raw, error) { return f.scan.Next(ctx) }
 
 // Share implements stage.Sharer.
-func (f *filtered) Share(ctx context.Context, begin func() stage.Sink, merge func(stage.Sink) (bool, error)) error {
-	return f.scan.Share(ctx, begin, merge)
+func (f *filtered) Share(ctx context.Context, fields []string, begin func() stage.Sink, merge func(stage.Sink) (bool, error)) error {
+	find := f.m.Finder(fields)
+	if find == nil {
+		return nil
+	}
+	return f.scan.Share(ctx, plan.Finder{Fields: len(fields), Match: find.Match}, begin, merge)
 }
 
 // RecordID is the record of the last document.

@@ -53,9 +53,9 @@ type Env struct {
 	ticks   int
 	zones   map[string]*time.Location
 
-	// fields are those that Gather has found in root, tops what it found; nil for none.
-	fields *Fields
-	tops   []gathered
+	// fields are those that have been looked for in root, tops what was found; nil for none. room is Gather's own.
+	fields     *Fields
+	tops, room []value.Found
 }
 
 // NewEnv returns an Env whose evaluations stop when ctx is done.

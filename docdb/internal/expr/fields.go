@@ -35,11 +35,8 @@ func (f *Fields) note(name string) int {
 	return i + 1
 }
 
-// gathered is a member of the present document, in parts: a RawValue is more than registers take.
-type gathered struct {
-	t bson.Type
-	v []byte
-}
+// List gives the names of the members.
+func (f *Fields) List() []string { return f.list }
 
 // Noted is a field that is found by Gather; the zero Noted is none.
 type Noted struct {
@@ -61,7 +58,7 @@ func (n Noted) Find(e *Env) (t bson.Type, v []byte, ok bool) {
 		return 0, nil, false
 	}
 	g := &e.tops[n.top-1]
-	return g.t, g.v, true
+	return g.Type, g.Value, true
 }
 
 // Gather finds the fields in the document that the Env was reset to.
@@ -70,21 +67,24 @@ func (e *Env) Gather(f *Fields) {
 	if n == 0 {
 		return
 	}
-	if cap(e.tops) < n {
-		e.tops = make([]gathered, n, maxFields)
+	if cap(e.room) < n {
+		e.room = make([]value.Found, n, maxFields)
 	}
-	e.tops = e.tops[:n]
-	clear(e.tops)
-	e.fields = f
+	found := e.room[:n]
+	clear(found)
 	seen, all := uint32(0), uint32(1)<<n-1
 	for m := value.Members(e.root.Value); seen != all; {
 		i, t, v := m.Find(f.names)
 		if i < 0 {
-			return
+			break
 		}
 		if seen&(1<<i) == 0 {
 			seen |= 1 << i
-			e.tops[i] = gathered{t, v}
+			found[i] = value.Found{Type: t, Value: v}
 		}
 	}
+	e.Gathered(f, found)
 }
+
+// Gathered tells what the fields are in the document that the Env was reset to, in the order of List.
+func (e *Env) Gathered(f *Fields, found []value.Found) { e.fields, e.tops = f, found }

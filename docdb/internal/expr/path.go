@@ -59,15 +59,15 @@ type path struct {
 func (p *path) Eval(env *Env) (bson.RawValue, error) {
 	if p.top > 0 && env.fields == p.fields {
 		g := &env.tops[p.top-1]
-		v := bson.RawValue{Type: g.t, Value: g.v}
+		v := bson.RawValue{Type: g.Type, Value: g.Value}
 		if len(p.parts) == 1 {
 			return v, nil
 		}
-		switch g.t {
+		switch g.Type {
 		case bson.TypeEmbeddedDocument:
-			return descend(env, g.v, p.parts[1:])
+			return descend(env, g.Value, p.parts[1:])
 		case bson.TypeArray:
-			return descendArray(env, g.v, p.parts[1:])
+			return descendArray(env, g.Value, p.parts[1:])
 		}
 		return bson.RawValue{}, nil
 	}

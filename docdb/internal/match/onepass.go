@@ -126,7 +126,7 @@ func (p *onePass) eval(doc []byte) (bool, error) {
 	for seen != all {
 		i, t, v := m.Find(p.names)
 		if i < 0 {
-			if ok, err := p.missing(seen); !ok || err != nil {
+			if ok, err := missing(p.checks, seen); !ok || err != nil {
 				return false, err
 			}
 			break
@@ -150,13 +150,13 @@ func (p *onePass) eval(doc []byte) (bool, error) {
 }
 
 // missing checks the conditions on fields that the document does not have.
-func (p *onePass) missing(seen uint32) (bool, error) {
-	for i := range p.checks {
+func missing(checks [][]check, seen uint32) (bool, error) {
+	for i := range checks {
 		if seen&(1<<i) != 0 {
 			continue
 		}
-		for j := range p.checks[i] {
-			if ok, err := p.checks[i][j].holds(0, nil); !ok || err != nil {
+		for j := range checks[i] {
+			if ok, err := checks[i][j].holds(0, nil); !ok || err != nil {
 				return false, err
 			}
 		}

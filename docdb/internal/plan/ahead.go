@@ -22,7 +22,7 @@ const (
 	aloneDocs = 1000
 	// minSegment and maxSegment bound the records of a segment; it is fitted to what its results take.
 	minSegment = 64
-	maxSegment = 8192
+	maxSegment = 16384
 	// segmentBytes and segmentTime bound what a segment gathers and how long it may take before the caller gets what there is.
 	segmentBytes = 256 << 10
 	segmentTime  = 20 * time.Millisecond
@@ -36,14 +36,14 @@ type Filter func(doc bson.Raw) (bool, error)
 
 // ahead filters a collection's records window by window.
 type ahead struct {
-	c     *store.Collection
-	view  *store.SnapshotView
-	where Filter
-	begin func() Sink  // makes a segment's sink; nil where results are handed out
-	keep  *value.Names // the fields that are wanted of a document; nil for all
-	from  store.RecordID
-	end   store.RecordID // the record behind the last one
-	size  store.RecordID
+	c        *store.Collection
+	view     *store.SnapshotView
+	where    Filter
+	*sharing              // nil where results are handed out
+	keep     *value.Names // the fields that are wanted of a document; nil for all
+	from     store.RecordID
+	end      store.RecordID // the record behind the last one
+	size     store.RecordID
 
 	now, next []*segment
 	at        int // the segment of now whose results are being taken
@@ -59,6 +59,7 @@ type segment struct {
 	from, to store.RecordID // what is still to be looked at
 	beyond   store.RecordID // no record lies between to and this one
 	sink     Sink
+	found    []value.Found
 	buf      []byte
 	hits     []hit
 	taken    int
@@ -74,11 +75,11 @@ type hit struct {
 }
 
 // newAhead shares out the records behind last; nil when there are no processors to spare or there is too little left.
-func newAhead(s *Scan, view *store.SnapshotView, begin func() Sink) (*ahead, error) {
+func newAhead(s *Scan, view *store.SnapshotView, sharing *sharing) (*ahead, error) {
 	if store.Processors() < 2 {
 		return nil, nil
 	}
-	a := &ahead{c: s.c, view: view, where: s.where, begin: begin, keep: s.keep, from: s.id + 1, size: aloneDocs, lower: s.lower, upper: s.upper}
+	a := &ahead{c: s.c, view: view, where: s.where, sharing: sharing, keep: s.keep, from: s.id + 1, size: aloneDocs, lower: s.lower, upper: s.upper}
 	it, err := view.Iter(a.lower, a.upper)
 	if err != nil {
 		return nil, err
@@ -112,11 +113,12 @@ func (a *ahead) start() error {
 		}
 		a.next = append(a.next, &segment{it: it})
 	}
-	// A segment left over from a wider window has nothing to do.
+	// What is left at the end is divided evenly. A segment left over from a wider window has nothing to do.
+	size := max(min(a.size, (a.end-a.from+store.RecordID(n)-1)/store.RecordID(n)), minSegment)
 	for i, g := range a.next {
 		to := a.from
 		if i < n {
-			to = min(a.from+a.size, a.end)
+			to = min(a.from+size, a.end)
 		}
 		g.reset(a, a.from, to)
 		a.from, g.beyond = to, to
@@ -137,8 +139,11 @@ func (a *ahead) start() error {
 func (g *segment) reset(a *ahead, from, to store.RecordID) {
 	g.from, g.to, g.buf, g.hits, g.taken, g.docs, g.err, g.sink = from, to, g.buf[:0], g.hits[:0], 0, 0, nil, nil
 	g.panicked = nil
-	if a.begin != nil && from < to {
+	if a.sharing != nil && from < to {
 		g.sink = a.begin()
+		if g.found == nil {
+			g.found = make([]value.Found, a.find.Fields)
+		}
 	}
 }
 
@@ -161,7 +166,13 @@ func (g *segment) walk(a *ahead) {
 		prefetch.Behind(doc, len(doc), firstBytes)
 		prefetch.Behind(doc, 3*len(doc), firstBytes)
 		g.docs++
-		wanted, err := a.where(doc)
+		var wanted bool
+		var err error
+		if g.sink != nil {
+			wanted, err = a.find.Match(doc, g.found)
+		} else {
+			wanted, err = a.where(doc)
+		}
 		if err != nil {
 			g.err = err
 			return
@@ -170,7 +181,7 @@ func (g *segment) walk(a *ahead) {
 		switch {
 		case !wanted:
 		case g.sink != nil:
-			if more, err = g.sink.Add(doc); err != nil {
+			if more, err = g.sink.Add(doc, g.found); err != nil {
 				g.err = err
 				return
 			}

@@ -7,18 +7,32 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/store"
+	"regent/docdb/internal/value"
 )
 
 // Sink takes in the documents of a part of a scan, in their order.
 type Sink = interface {
-	// Add takes in a document, which is valid until Add returns. It reports whether the sink has room for more.
-	Add(doc bson.Raw) (more bool, err error)
+	// Add takes in a document, and the members of it that were asked for; all are valid until Add returns. It reports whether the
+	// sink has room for more.
+	Add(doc bson.Raw, found []value.Found) (more bool, err error)
 }
 
-// Share hands the documents of a collection scan that its filter wants to sinks, several of which work at once, and each sink to
+// Finder decides as a Filter does, and finds the members of a document that sinks want. Several goroutines call Match.
+type Finder struct {
+	Fields int // how many members
+	Match  func(doc bson.Raw, found []value.Found) (bool, error)
+}
+
+// sharing is how an ahead hands documents to sinks.
+type sharing struct {
+	find  Finder
+	begin func() Sink
+}
+
+// Share hands the documents of a collection scan that find wants to sinks, several of which work at once, and each sink to
 // merge when its part of the scan is over, in the order of the parts. Other scans are left alone. When merge does not want any more,
 // or there is nothing left to share out, Share returns, and Next goes on with the first document that no sink has got.
-func (s *Scan) Share(ctx context.Context, begin func() Sink, merge func(Sink) (more bool, err error)) error {
+func (s *Scan) Share(ctx context.Context, find Finder, begin func() Sink, merge func(Sink) (more bool, err error)) error {
 	view, fixed := s.view.(*store.SnapshotView)
 	if !fixed || s.records == nil || s.reverse || s.started || store.Processors() < 2 {
 		return nil
@@ -26,11 +40,11 @@ func (s *Scan) Share(ctx context.Context, begin func() Sink, merge func(Sink) (m
 	if s.where == nil {
 		s.where = func(bson.Raw) (bool, error) { return true, nil }
 	}
-	more, err := s.alone(ctx, begin(), merge)
+	more, err := s.alone(ctx, find, begin(), merge)
 	if err != nil || !more {
 		return err
 	}
-	if s.ahead, err = newAhead(s, view, begin); err != nil || s.ahead == nil {
+	if s.ahead, err = newAhead(s, view, &sharing{find, begin}); err != nil || s.ahead == nil {
 		return err
 	}
 	docs, err := s.ahead.drain(ctx, merge)
@@ -39,7 +53,8 @@ func (s *Scan) Share(ctx context.Context, begin func() Sink, merge func(Sink) (m
 }
 
 // alone hands the first documents to a sink.
-func (s *Scan) alone(ctx context.Context, sink Sink, merge func(Sink) (bool, error)) (more bool, err error) {
+func (s *Scan) alone(ctx context.Context, find Finder, sink Sink, merge func(Sink) (bool, error)) (more bool, err error) {
+	found := make([]value.Found, find.Fields)
 	for room := true; room && s.Stats.Docs < aloneDocs; {
 		doc, err := s.nextAny(ctx)
 		if err == io.EOF {
@@ -49,9 +64,9 @@ func (s *Scan) alone(ctx context.Context, sink Sink, merge func(Sink) (bool, err
 		if err != nil {
 			return false, err
 		}
-		ok, err := s.where(doc)
+		ok, err := find.Match(doc, found)
 		if err == nil && ok {
-			room, err = sink.Add(doc)
+			room, err = sink.Add(doc, found)
 		}
 		if err != nil {
 			return false, err
@@ -106,7 +121,7 @@ func (a *ahead) handOut(from store.RecordID) error {
 	a.stop.Store(true)
 	a.running.Wait()
 	a.stop.Store(false)
-	a.begin = nil
+	a.sharing = nil
 	a.next = append(a.next, a.now...)
 	a.now, a.at, a.from = nil, 0, from
 	if a.from >= a.end {

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -20,8 +21,10 @@ type group struct {
 	names  []string
 	specs  []*accum.Spec
 	idOnly string // the single field path that _id is, "" for anything else
-	fields expr.Fields
-	merges bool // all accumulators are Mergers
+	// fields are those that the stage's expressions read, idField the one that _id is, if it is nothing else.
+	fields  expr.Fields
+	idField expr.Noted
+	merges  bool // all accumulators are Mergers
 }
 
 func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) {
@@ -56,6 +59,7 @@ func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) 
 		return nil, mongoerr.New(15955, "a group specification must include an _id")
 	}
 	g.idOnly, _ = expr.FieldPath(g.id)
+	g.idField = expr.NotedField(g.id)
 	return g, nil
 }
 
@@ -95,7 +99,7 @@ func (g *group) deps(d *expr.Deps) bool {
 }
 
 func (g *group) open(r *run, src source) (source, error) {
-	return &grouping{g: g, r: r, src: src, env: r.expressions(), out: r.expressions(), seed: maphash.MakeSeed()}, nil
+	return &grouping{g: g, r: r, src: src, env: r.expressions(), out: r.expressions(), coll: r.env.collation(), seed: maphash.MakeSeed()}, nil
 }
 
 // partitions is how many files the rows of groups that do not fit are spread over.
@@ -112,7 +116,9 @@ type grouping struct {
 	out  *expr.Env
 	seed maphash.Seed
 
+	coll   value.StringComparer
 	index  map[string]int
+	recent [recentSlots]uint32 // groups by a hash of their keys; any value is allowed
 	groups []groupState
 	key    []byte
 	bytes  int // held by groups
@@ -128,7 +134,7 @@ type grouping struct {
 
 type groupState struct {
 	id   bson.RawValue
-	key  string // set for merging
+	key  string
 	accs []accum.Accumulator
 }
 
@@ -199,7 +205,9 @@ func (s *grouping) gather(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		i, err := s.find(r)
+		s.env.ResetMeta(r.doc, r.meta)
+		s.env.Gather(&s.g.fields)
+		i, err := s.find()
 		if err != nil {
 			return err
 		}
@@ -229,29 +237,49 @@ func (s *grouping) gather(ctx context.Context) error {
 	return nil
 }
 
-// find gives the group of a row, beginning it if need be; -1 when it would be a new one and there is no room.
-func (s *grouping) find(r row) (int, error) {
-	s.env.ResetMeta(r.doc, r.meta)
-	s.env.Gather(&s.g.fields)
-	id, err := s.g.id.Eval(s.env)
-	if err != nil {
-		return 0, err
+// find gives the group of the document in env, beginning it if need be; -1 when it would be a new one and there is no room.
+func (s *grouping) find() (int, error) {
+	t, v, ok := s.g.idField.Find(s.env)
+	if !ok {
+		id, err := s.g.id.Eval(s.env)
+		if err != nil {
+			return 0, err
+		}
+		t, v = id.Type, id.Value
 	}
-	if expr.Missing(id) {
-		id = expr.Null
+	if t == 0 {
+		t = bson.TypeNull
 	}
-	s.key = value.AppendKeyWith(s.key[:0], id, s.r.env.collation())
+	s.key = value.AppendKeyParts(s.key[:0], t, v, s.coll)
+	slot := &s.recent[recentSlot(s.key)]
+	if i := int(*slot); i < len(s.groups) && s.groups[i].key == string(s.key) {
+		return i, nil
+	}
 	i, known := s.index[string(s.key)]
 	switch {
 	case known:
-		return i, nil
 	case s.full:
 		return -1, nil
+	default:
+		var err error
+		if i, err = s.begin(bson.RawValue{Type: t, Value: v}); err != nil {
+			return 0, err
+		}
 	}
-	return s.begin(id)
+	*slot = uint32(i)
+	return i, nil
 }
 
-// add takes the row that find has looked at into its group.
+// recentSlots is how many groups are found by a look at the end of their keys, without the map.
+const recentSlots = 1024
+
+func recentSlot(key []byte) int {
+	var b [8]byte
+	copy(b[:], key[max(0, len(key)-8):])
+	return int(binary.LittleEndian.Uint64(b[:]) * 0x9e3779b97f4a7c15 >> 54)
+}
+
+// add takes the document that find has looked at into its group.
 func (s *grouping) add(i int) error {
 	for j, a := range s.groups[i].accs {
 		if !s.g.specs[j].Holds() {
@@ -286,7 +314,7 @@ func (s *grouping) bounded(limit int) error {
 
 // begin opens the group of the key in s.key.
 func (s *grouping) begin(id bson.RawValue) (int, error) {
-	g := groupState{id: expr.Clone(id), accs: make([]accum.Accumulator, len(s.g.specs))}
+	g := groupState{id: expr.Clone(id), key: string(s.key), accs: make([]accum.Accumulator, len(s.g.specs))}
 	for i, sp := range s.g.specs {
 		var err error
 		if g.accs[i], err = sp.New(g.id); err != nil {
@@ -294,9 +322,9 @@ func (s *grouping) begin(id bson.RawValue) (int, error) {
 		}
 	}
 	i := len(s.groups)
-	s.index[string(s.key)] = i
+	s.index[g.key] = i
 	s.groups = append(s.groups, g)
-	s.bytes += s.g.cost(string(s.key))
+	s.bytes += s.g.cost(g.key)
 	return i, nil
 }
 

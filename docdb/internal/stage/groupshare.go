@@ -2,11 +2,11 @@ package stage
 
 import (
 	"context"
-	"hash/maphash"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/accum"
+	"regent/docdb/internal/value"
 )
 
 // partShare is the part of $group's memory that one sink may take.
@@ -27,10 +27,10 @@ func (s *grouping) share(ctx context.Context) error {
 	limit := s.r.env.limit()
 	begin := func() Sink {
 		p := &groupPart{limit: limit / partShare}
-		p.g, p.r, p.env, p.seed, p.index = s.g, s.r, s.r.expressions(), maphash.MakeSeed(), map[string]int{}
+		p.g, p.r, p.env, p.coll, p.index = s.g, s.r, s.r.expressions(), s.coll, map[string]int{}
 		return p
 	}
-	return src.Share(ctx, begin, func(sink Sink) (bool, error) {
+	return src.Share(ctx, s.g.fields.List(), begin, func(sink Sink) (bool, error) {
 		if err := s.merge(&sink.(*groupPart).grouping); err != nil {
 			return false, err
 		}
@@ -46,8 +46,10 @@ type groupPart struct {
 }
 
 // Add implements Sink.
-func (p *groupPart) Add(doc bson.Raw) (more bool, err error) {
-	i, err := p.find(row{doc: doc})
+func (p *groupPart) Add(doc bson.Raw, found []value.Found) (more bool, err error) {
+	p.env.Reset(doc)
+	p.env.Gathered(&p.g.fields, found)
+	i, err := p.find()
 	if err == nil {
 		err = p.add(i)
 	}
@@ -56,9 +58,6 @@ func (p *groupPart) Add(doc bson.Raw) (more bool, err error) {
 
 // merge takes in the groups of a later part.
 func (s *grouping) merge(p *grouping) error {
-	for key, at := range p.index {
-		p.groups[at].key = key
-	}
 	for i := range p.groups {
 		g := &p.groups[i]
 		at, known := s.index[g.key]

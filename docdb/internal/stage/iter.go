@@ -33,16 +33,17 @@ type MetaIter interface {
 
 // Sink takes in the documents of a part of a stream, in their order.
 type Sink = interface {
-	// Add takes in a document, which is valid until Add returns. It reports whether the sink has room for more.
-	Add(doc bson.Raw) (more bool, err error)
+	// Add takes in a document, and the members of it that were asked for; all are valid until Add returns. It reports whether the
+	// sink has room for more.
+	Add(doc bson.Raw, found []value.Found) (more bool, err error)
 }
 
-// Sharer is an Iter that may hand its documents to several sinks at once. It makes them with begin, and gives each to merge, in the
+// Sharer is an Iter that may hand its documents, with their members of some names, to several sinks at once. It makes the sinks with begin, and gives each to merge, in the
 // order of the stream, when its part is over. When merge does not want more, or there is nothing to share out, Share returns, and
 // Next goes on with the first document that has not been merged.
 type Sharer interface {
 	Iter
-	Share(ctx context.Context, begin func() Sink, merge func(Sink) (more bool, err error)) error
+	Share(ctx context.Context, fields []string, begin func() Sink, merge func(Sink) (more bool, err error)) error
 }
 
 // row is a document on its way, with its metadata.

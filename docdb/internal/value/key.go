@@ -12,6 +12,20 @@ import (
 // have one key. It serves $group, distinct, $addToSet and sets; the bytes do not sort, and are not for storage.
 func AppendKey(dst []byte, v bson.RawValue) []byte { return AppendKeyWith(dst, v, nil) }
 
+// AppendKeyParts is AppendKeyWith for a value in parts.
+func AppendKeyParts(dst []byte, t bson.Type, v []byte, c StringComparer) []byte {
+	switch {
+	case t == bson.TypeString && c == nil && len(v) >= 5:
+		// The length that the value begins with counts its closing zero.
+		dst = append(dst, rankText)
+		return appendSized(dst, v[4:len(v)-1])
+	case t == bson.TypeInt32 && len(v) == 4:
+		dst = append(dst, rankNumber, keyInt)
+		return binary.LittleEndian.AppendUint64(dst, uint64(int64(int32(binary.LittleEndian.Uint32(v)))))
+	}
+	return AppendKeyWith(dst, bson.RawValue{Type: t, Value: v}, c)
+}
+
 // AppendKeyWith is AppendKey under a collation.
 func AppendKeyWith(dst []byte, v bson.RawValue, c StringComparer) []byte {
 	r := ranks[byte(v.Type)]

@@ -48,6 +48,12 @@ func (n *Names) is(i int, b []byte) bool {
 	return len(b) > len(s)+1 && b[len(s)+1] == 0 && string(b[1:len(s)+1]) == s
 }
 
+// Found is a member that was looked for, in parts: a RawValue is more than registers take. Type 0 is a missing one.
+type Found struct {
+	Type  bson.Type
+	Value []byte
+}
+
 // Named walks the members of a document that have one of a few names, in the order of the document.
 type Named struct {
 	doc []byte
