@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"pgregory.net/rapid"
 
 	"regent/docdb"
@@ -21,7 +22,8 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	client, err := mongo.Connect(db.ClientOptions())
+	unjournaled := false
+	client, err := mongo.Connect(db.ClientOptions().SetWriteConcern(&writeconcern.WriteConcern{W: 1, Journal: &unjournaled}))
 	if err != nil {
 		t.Fatal(err)
 	}
