@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/keys"
+	"regent/docdb/internal/value"
 )
 
 // Language is what the store needs from the query language to keep indexes; the engine provides it.
@@ -70,6 +72,24 @@ func (ix *Index) Upper() []byte { return ix.upper }
 
 // Multikey has a bit for each field through whose path some document has, or had, an array.
 func (ix *Index) Multikey() uint64 { return ix.multikey.seen.Load() }
+
+// untouched reports whether two documents have the same keys because the members that the keys are made of are the same.
+func (ix *Index) untouched(a, b bson.Raw) bool {
+	if ix.Covers != nil || ix.Keys.Terms != nil {
+		return false
+	}
+	for i := range ix.Keys.Fields {
+		f := &ix.Keys.Fields[i]
+		if f.Kind != keys.Plain && f.Kind != keys.Hashed {
+			return false
+		}
+		x, y := value.Lookup(a, f.Parts[0]), value.Lookup(b, f.Parts[0])
+		if x.Type != y.Type || !bytes.Equal(x.Value, y.Value) {
+			return false
+		}
+	}
+	return true
+}
 
 // exclusive reports whether a key may be that of one document only.
 func (ix *Index) exclusive() bool { return ix.Unique || ix.PrepareUnique }

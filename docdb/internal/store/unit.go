@@ -290,7 +290,7 @@ func (u *Unit) Update(id RecordID, old, doc bson.Raw, how Change) error {
 	ds := deltas[:0]
 	var lock stripeSet
 	for i, ix := range u.def.Indexes {
-		if ix.IsID() {
+		if ix.IsID() || ix.untouched(old, doc) {
 			ds = append(ds, delta{})
 			continue
 		}
