@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"regent/docdb"
 	"regent/internal/operator"
@@ -12,34 +13,44 @@ import (
 
 // docdbCommands are the commands about the embedded database.
 var docdbCommands = []boundCommand{
-	{operator.Command{Name: "docdb user", Use: "NAME", Short: "Make a database user for --docdb-listen, or give one a new password", MinArgs: 1, MaxArgs: 1, NoApp: true,
+	{operator.Command{Name: "docdb user", Use: "NAME", Short: "Make a database user for --docdb-listen, or give one a new password", MinArgs: 1, MaxArgs: 1, NoApp: true, Store: true,
 		Flags: []operator.Flag{{Name: "password", Help: "the password; without it a random one is made and printed"}, {Name: "drop", Bool: true, Help: "remove the user instead"}}},
 		withDocDB(docdbUser)},
-	{operator.Command{Name: "docdb users", Short: "List the database users", NoApp: true}, withDocDB(func(_ context.Context, db *docdb.DB, c *operator.Call) error {
+	{operator.Command{Name: "docdb users", Short: "List the database users", NoApp: true, Store: true, Existing: true}, withDocDB(func(_ context.Context, db *docdb.DB, c *operator.Call) error {
 		names, err := db.Users()
 		if err != nil {
 			return err
 		}
+		if len(names) == 0 {
+			return c.Note("there are no users: --docdb-listen asks for no login and takes addresses of this machine only")
+		}
 		for _, n := range names {
+			n = strings.TrimPrefix(n, "admin.")
 			if err := c.Print(operator.Row{{Name: "user", Value: n}}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})},
-	{operator.Command{Name: "docdb backup", Use: "DIR", Short: "Write a copy of the database, as it is now, into a new folder; the server goes on meanwhile", MinArgs: 1, MaxArgs: 1, NoApp: true, Dir: true},
+	{operator.Command{Name: "docdb backup", Use: "DIR", Short: "Write a copy of the database, as it is now, into a new folder; the server goes on meanwhile",
+		Long: `The copy is of one moment and holds every document, index and user; "regent
+docdb restore" makes a database of it again. The data folder's master.key is not
+in it: keep a copy elsewhere, sessions and secrets are encrypted under it.`,
+		MinArgs: 1, MaxArgs: 1, NoApp: true, Store: true, Existing: true, Dir: true},
 		withDocDB(func(_ context.Context, db *docdb.DB, c *operator.Call) error {
 			return done(c, c.Args[0], "backed up", db.Backup(c.Args[0]))
 		})},
-	{operator.Command{Name: "docdb check", Short: "Compare every index with its documents", NoApp: true}, withDocDB(docdbCheck)},
-	{operator.Command{Name: "docdb compact", Short: "Rewrite the data files so that deleted documents take no room", NoApp: true}, withDocDB(func(ctx context.Context, db *docdb.DB, c *operator.Call) error {
+	{operator.Command{Name: "docdb check", Short: "Compare every index with its documents",
+		Long: `Reads every document and every index entry, and so every block of the files,
+whose checksums are looked at. The exit code is 1 when anything is wrong.`, NoApp: true, Store: true, Existing: true}, withDocDB(docdbCheck)},
+	{operator.Command{Name: "docdb compact", Short: "Rewrite the data files so that deleted documents take no room", NoApp: true, Store: true, Existing: true}, withDocDB(func(ctx context.Context, db *docdb.DB, c *operator.Call) error {
 		before := db.Stats().DiskBytes
 		if err := db.Compact(ctx); err != nil {
 			return err
 		}
 		return c.Print(operator.Row{{Name: "bytes_before", Value: before}, {Name: "bytes_after", Value: db.Stats().DiskBytes}})
 	})},
-	{operator.Command{Name: "docdb stats", Short: "Show what each collection holds and takes", NoApp: true}, withDocDB(docdbStats)},
+	{operator.Command{Name: "docdb stats", Short: "Show what each collection holds and takes", NoApp: true, Store: true, Existing: true}, withDocDB(docdbStats)},
 }
 
 func withDocDB(f func(context.Context, *docdb.DB, *operator.Call) error) func(*Server, context.Context, *operator.Call) error {

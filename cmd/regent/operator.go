@@ -34,7 +34,7 @@ func addOperatorCommands(root *cobra.Command) {
 		for i := range words[:len(words)-1] {
 			name := strings.Join(words[:i+1], " ")
 			if groups[name] == nil {
-				groups[name] = &cobra.Command{Use: words[i], Short: regent.OperatorGroups[name]}
+				groups[name] = groupCommand(words[i], regent.OperatorGroups[name])
 				parent.AddCommand(groups[name])
 			}
 			parent = groups[name]
@@ -42,6 +42,27 @@ func addOperatorCommands(root *cobra.Command) {
 		parent.AddCommand(operatorCommand(command, words[len(words)-1]))
 	}
 	groups["docdb"].AddCommand(restoreCommand())
+}
+
+// groupCommand holds commands; by itself it shows what they are.
+func groupCommand(word, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   word,
+		Short: short,
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			var names []string
+			for _, sub := range c.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, sub.Name())
+				}
+			}
+			return fmt.Errorf("%s has no command '%s'; it has: %s", c.CommandPath(), args[0], strings.Join(names, ", "))
+		},
+	}
 }
 
 func operatorCommand(command operator.Command, word string) *cobra.Command {
@@ -66,8 +87,10 @@ func operatorCommand(command operator.Command, word string) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.DataDir, "data", "./"+regent.DefaultDataDir, "the server's data folder")
-	f.StringArrayVar(&o.MongoDB, "mongodb", nil, "the server's --mongodb, when no server runs on this machine")
-	f.StringVar(&o.MasterKey, "master-key", "", "the server's --master-key, with --mongodb")
+	if !command.Store {
+		f.StringArrayVar(&o.MongoDB, "mongodb", nil, "the server's --mongodb, when no server runs on this machine")
+		f.StringVar(&o.MasterKey, "master-key", "", "the server's --master-key, with --mongodb")
+	}
 	if !command.NoApp {
 		f.StringVar(&o.app, "app", "", "client app id; needed when there are several apps")
 	}
@@ -132,6 +155,11 @@ func (o *operatorFlags) run(ctx context.Context, command operator.Command, args 
 	}
 	client, running := operator.Dial(o.DataDir)
 	if !running {
+		if command.Existing {
+			if _, err := os.Stat(filepath.Join(o.DataDir, "db")); err != nil {
+				return fmt.Errorf("%s has no database: --data names the data folder of a server that has been started once (%w)", o.DataDir, err)
+			}
+		}
 		// What the app's directory has to warn of is for serve and check.
 		log, err := logger(errOut, "error", "text")
 		if err != nil {

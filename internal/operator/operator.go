@@ -28,20 +28,22 @@ const SocketName = "regent.sock"
 
 // Command is one operator command.
 type Command struct {
-	Name    string // words of the command line, e.g. "users list"
-	Use     string // its arguments, e.g. "EMAIL|ID"
-	Short   string // one line of help
-	Long    string // further help, may be empty
-	MinArgs int
-	MaxArgs int // -1: any number
-	Flags   []Flag
-	Input   bool     // reads the request's body: the file named by the last argument
-	Output  bool     // the answer is written to the file named by the last argument, mode 0600
-	NoApp   bool     // concerns the server, not an app
-	Files   []string // flags that name files; their contents travel instead
-	Dir     bool     // the first argument is a folder; it arrives as an absolute path
-	AppDir  bool     // that folder is an app directory, which is opened when no server runs
-	Run     func(ctx context.Context, c *Call) error
+	Name     string // words of the command line, e.g. "users list"
+	Use      string // its arguments, e.g. "EMAIL|ID"
+	Short    string // one line of help
+	Long     string // further help, may be empty
+	MinArgs  int
+	MaxArgs  int // -1: any number
+	Flags    []Flag
+	Input    bool     // reads the request's body: the file named by the last argument
+	Output   bool     // the answer is written to the file named by the last argument, mode 0600
+	NoApp    bool     // concerns the server, not an app
+	Files    []string // flags that name files; their contents travel instead
+	Dir      bool     // the first argument is a folder; it arrives as an absolute path
+	Store    bool     // about the embedded database: it takes no --mongodb
+	Existing bool     // the data folder has to have a database; none is made
+	AppDir   bool     // that folder is an app directory, which is opened when no server runs
+	Run      func(ctx context.Context, c *Call) error
 }
 
 // Flag is a flag of a command; its value is text.
