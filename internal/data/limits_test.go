@@ -80,7 +80,7 @@ func TestAttack20SizeAndDepth(t *testing.T) {
 	if v, err := w.do("u1", "find", "c", `{"limit": 50}`); err != nil || len(mustValues(t, v)) != 50 {
 		t.Error(err)
 	}
-	if d := time.Since(start); d > 10*time.Second {
+	if d := time.Since(start); d > time.Minute {
 		t.Errorf("took %v", d)
 	}
 }
@@ -184,7 +184,7 @@ func FuzzDo(f *testing.F) {
 		}
 		start := time.Now()
 		_, err = s.Do(t.Context(), c, "mongodb-atlas", names[int(action)%len(names)], bsonOf(full))
-		if d := time.Since(start); d > 10*time.Second {
+		if d := time.Since(start); d > time.Minute {
 			t.Fatalf("%s %s took %v", names[int(action)%len(names)], arg, d)
 		}
 		var known *fault.Error
