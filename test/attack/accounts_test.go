@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -207,19 +208,46 @@ func TestAttack23Links(t *testing.T) {
 			}
 		}
 	})
-	// Whoever gets in while the user is deleted is in as somebody else or not at all.
+	// Whoever gets in while the user is deleted is in as somebody else or not at
+	// all. Many log in again and again until the deletion is answered, by identities
+	// that do not wait for each other, so that some have found the user before it goes
+	// and open their session afterwards.
 	t.Run("LoginRacesDelete", func(t *testing.T) {
-		for round := range 10 {
-			id := fmt.Sprint("goner", round)
-			u := s.login(appA, "custom-function", object{"id": id})
+		const rounds, ways = 30, 6
+		for round := range rounds {
+			identity := func(i int) string { return fmt.Sprint("goner ", round, " ", i) }
+			u := s.login(appA, "custom-function", object{"id": identity(0)})
+			for i := 1; i < ways; i++ {
+				if a := link(u.text("access_token"), identity(i)); a.status != 200 {
+					t.Fatalf("linking: %d %s", a.status, a.body)
+				}
+			}
 			var wg sync.WaitGroup
-			var late answer
-			wg.Go(func() { late = s.tryLogin(appA, "custom-function", object{"id": id}) })
-			wg.Go(func() { s.send("DELETE", api+"/auth/delete", u.text("access_token"), nil) })
+			var gone atomic.Bool
+			under := make(chan struct{}, ways)
+			late := make([][]answer, ways)
+			for i := range late {
+				wg.Go(func() {
+					for !gone.Load() {
+						late[i] = append(late[i], s.tryLogin(appA, "custom-function", object{"id": identity(i)}))
+						select {
+						case under <- struct{}{}:
+						default:
+						}
+					}
+				})
+			}
+			wg.Go(func() {
+				<-under
+				s.send("DELETE", api+"/auth/delete", u.text("access_token"), nil)
+				gone.Store(true)
+			})
 			wg.Wait()
 			refused(t, "the deleted user's token", s.profile(u.text("access_token")), 401, "InvalidSession", "")
-			if late.status == 200 && late.text("user_id") == u.text("user_id") {
-				refused(t, "the late log-in's token", s.profile(late.text("access_token")), 401, "InvalidSession", "")
+			for _, a := range slices.Concat(late...) {
+				if a.status == 200 && a.text("user_id") == u.text("user_id") {
+					refused(t, "a late log-in's token", s.profile(a.text("access_token")), 401, "InvalidSession", "")
+				}
 			}
 		}
 	})
