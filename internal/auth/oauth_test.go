@@ -19,27 +19,14 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
-	"github.com/zitadel/oidc/v3/example/server/storage"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/internal/app"
 	"regent/internal/auth"
 	"regent/internal/caller"
 	"regent/internal/fault"
+	"regent/test/openid"
 )
-
-// openID starts an OpenID provider: zitadel's, with its example users.
-func openID(t *testing.T, callback string) (issuer string) {
-	t.Helper()
-	var handler http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(srv.Close)
-	users := storage.NewUserStore(srv.URL)
-	clients := map[string]*storage.Client{"regent": storage.WebClient("regent", "op secret", callback)}
-	handler = exampleop.SetupServer(srv.URL, storage.NewStorageWithClients(users, clients), quiet(), false)
-	return srv.URL
-}
 
 // site is a server with the two routes of the redirect flow.
 type site struct {
@@ -59,12 +46,12 @@ func newSite(t *testing.T, p *app.Provider, name string) *site {
 	st.url = srv.URL
 	p.RedirectURIs = []string{page}
 	if p.Config == nil {
-		p.Config = conf("issuer", openID(t, srv.URL+auth.CallbackPath), "clientId", "regent")
+		p.Config = conf("issuer", openid.Start(t, srv.URL+auth.CallbackPath).Issuer, "clientId", openid.ClientID)
 		p.SecretConfig = map[string][]string{"clientSecret": {"op"}}
 	}
 	st.world = newWorld(t, providers{name: p, "anon-user": {}, "local-userpass": {Config: conf("autoConfirm", true)}}, func(c *auth.Config) {
 		c.PublicURL = func() string { return srv.URL }
-		c.App.Secrets["op"] = "op secret"
+		c.App.Secrets["op"] = openid.ClientSecret
 	})
 	describe := func(r *http.Request) *caller.Request { return &caller.Request{RemoteIP: "192.0.2.1"} }
 	fail := func(w http.ResponseWriter, _ *http.Request, err error) {

@@ -2,24 +2,18 @@ package e2e
 
 import (
 	"encoding/json"
-	"io"
-	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
-	"github.com/zitadel/oidc/v3/example/server/storage"
-
 	"regent/internal/auth"
+	"regent/test/openid"
 	"regent/test/server"
 	"regent/test/web"
 )
 
-// TestAccountsInBrowser logs in, links and is refused through an OpenID provider
+// TestAccountsInBrowser logs in, links, refuses and is refused through an OpenID provider
 // in this process, as Google and under a name of the app's own, and confirms an address and resets a password by the links of
 // mails: with unmodified realm-web in headless Chromium.
 func TestAccountsInBrowser(t *testing.T) {
@@ -34,12 +28,7 @@ func TestAccountsInBrowser(t *testing.T) {
 	l.Close()
 	public := "http://" + address
 
-	var provider http.Handler
-	op := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { provider.ServeHTTP(w, r) }))
-	defer op.Close()
-	clients := map[string]*storage.Client{"regent": storage.WebClient("regent", "op secret", public+auth.CallbackPath)}
-	provider = exampleop.SetupServer(op.URL, storage.NewStorageWithClients(storage.NewUserStore(op.URL), clients),
-		slog.New(slog.NewTextHandler(io.Discard, nil)), false)
+	op := openid.Start(t, public+auth.CallbackPath)
 
 	dir := t.TempDir()
 	write := func(name string, v any) {
@@ -65,16 +54,16 @@ func TestAccountsInBrowser(t *testing.T) {
 	write("auth/providers.json", object{
 		"anon-user":      object{"name": "anon-user", "type": "anon-user", "disabled": false},
 		"local-userpass": object{"name": "local-userpass", "type": "local-userpass", "disabled": false, "config": object{"autoConfirm": false, "emailConfirmationUrl": "", "resetPasswordUrl": "https://"}},
-		"oauth2-google": object{"name": "oauth2-google", "type": "oauth2-google", "disabled": false, "config": object{"clientId": "regent"},
+		"oauth2-google": object{"name": "oauth2-google", "type": "oauth2-google", "disabled": false, "config": object{"clientId": openid.ClientID},
 			"secret_config":   object{"clientSecret": "op"},
 			"metadata_fields": []object{{"required": false, "name": "email"}, {"required": false, "name": "first_name"}},
 			"redirect_uris":   []string{page}},
-		"oauth2-company": object{"name": "oauth2-company", "type": "oauth2-company", "disabled": false, "config": object{"issuer": op.URL, "clientId": "regent"},
+		"oauth2-company": object{"name": "oauth2-company", "type": "oauth2-company", "disabled": false, "config": object{"issuer": op.Issuer, "clientId": openid.ClientID},
 			"secret_config":   object{"clientSecret": "op"},
 			"metadata_fields": []object{{"required": true, "name": "email"}, {"required": false, "name": "name", "field_name": "called"}},
 			"redirect_uris":   []string{page}},
 	})
-	write("regent.json", object{"oauth": object{"oauth2-google": object{"issuer": op.URL}}})
+	write("regent.json", object{"oauth": object{"oauth2-google": object{"issuer": op.Issuer}}})
 	write("hosting/config.json", object{"enabled": true})
 	write("hosting/files/index.html", []byte(`<!doctype html><link rel="icon" href="data:,"><title>Accounts</title><script src="realm-web.js"></script><script src="page.js"></script>`))
 	write("hosting/files/page.js", []byte("if (location.hash.includes('_baas_')) Realm.handleAuthRedirect(); window.ready = true;"))
@@ -84,6 +73,6 @@ func TestAccountsInBrowser(t *testing.T) {
 	}
 	write("hosting/files/realm-web.js", sdk)
 
-	s := server.Start(t, server.Options{Dirs: []string{dir}, Args: []string{"--listen", address, "--public-url", public}, Env: []string{"REGENT_SECRET_op=op secret"}})
+	s := server.Start(t, server.Options{Dirs: []string{dir}, Args: []string{"--listen", address, "--public-url", public}, Env: []string{"REGENT_SECRET_op=" + openid.ClientSecret}})
 	web.Node(t, "accounts.mjs", "REGENT_URL="+s.URL, "REGENT_PAGE="+page, "REGENT_CHROMIUM="+chromium, "REGENT_SHOTS="+os.Getenv("REGENT_SHOTS"))
 }

@@ -3,8 +3,10 @@ package e2e
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -66,12 +68,31 @@ func newIdentityProvider(t *testing.T) *identityProvider {
 
 // token is a JWT of the provider for a subject and an audience.
 func (p *identityProvider) token(t *testing.T, subject, audience string) string {
-	j := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+	return p.sign(t, jwt.SigningMethodRS256, p.key, subject, audience)
+}
+
+// pem is the public key as PEM.
+func (p *identityProvider) pem(t *testing.T) string {
+	der, err := x509.MarshalPKIXPublicKey(&p.key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// confused is a JWT of somebody who has only the public key, and signs with its
+// text as if it were a secret.
+func (p *identityProvider) confused(t *testing.T, subject, audience string) string {
+	return p.sign(t, jwt.SigningMethodHS256, []byte(p.pem(t)), subject, audience)
+}
+
+func (p *identityProvider) sign(t *testing.T, method jwt.SigningMethod, key any, subject, audience string) string {
+	j := jwt.NewWithClaims(method, jwt.MapClaims{
 		"iss": p.url, "aud": audience, "sub": subject, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(),
 		"email": subject + "@example.com", "email_verified": true, "name": strings.ToUpper(subject),
 	})
 	j.Header["kid"] = "k"
-	s, err := j.SignedString(p.key)
+	s, err := j.SignedString(key)
 	if err != nil {
 		t.Error(err)
 	}

@@ -13,7 +13,7 @@ import (
 const jwtKey = "a signing key of at least thirty-two characters"
 
 // TestProviders logs in through unmodified realm-web by every provider that
-// needs no browser: custom function, custom JWT by secret and by JWKS, Google,
+// needs no browser: custom function, custom JWT by secret, by JWKS and by public key, Google,
 // Facebook and Apple by token and code, a server's API key. Secrets come from
 // the environment.
 func TestProviders(t *testing.T) {
@@ -57,15 +57,22 @@ func TestProviders(t *testing.T) {
 		"name": "custom-token", "type": "custom-token", "disabled": false, "config": map[string]any{"audience": []string{"shop"}, "useJWKURI": true, "jwkURI": idp.url + "/jwks"},
 		"metadata_fields": []any{map[string]any{"required": true, "name": "email"}},
 	}})
+	pem := t.TempDir()
+	write(filepath.Join(pem, "realm_config.json"), map[string]any{"app_id": "pem-abcde", "config_version": 20210101, "name": "pem"})
+	write(filepath.Join(pem, "auth", "providers.json"), map[string]any{"custom-token": map[string]any{
+		"name": "custom-token", "type": "custom-token", "disabled": false, "config": map[string]any{"audience": []string{"shop"}, "signingAlgorithm": "RS256"},
+		"secret_config": map[string]any{"signingKeys": []string{"publicKey"}}, "metadata_fields": []any{map[string]any{"required": true, "name": "email"}},
+	}})
 
 	s := server.Start(t, server.Options{
-		Dirs: []string{dir, jwks},
-		Env:  []string{"REGENT_SECRET_jwtKey=" + jwtKey, "REGENT_SECRET_shopCode=letmein", "REGENT_SECRET_client=client secret"},
+		Dirs: []string{dir, jwks, pem},
+		Env:  []string{"REGENT_SECRET_publicKey=" + idp.pem(t), "REGENT_SECRET_jwtKey=" + jwtKey, "REGENT_SECRET_shopCode=letmein", "REGENT_SECRET_client=client secret"},
 	})
 	var key struct{ Key string }
 	if err := json.Unmarshal([]byte(regent(t, "keys", "create", "backend", "--json", "--app", "providers-abcde", "--data", s.Data)), &key); err != nil {
 		t.Fatal(err)
 	}
 	web.Node(t, "providers.mjs", "REGENT_URL="+s.URL, "REGENT_JWT_KEY="+jwtKey, "REGENT_SERVER_KEY="+key.Key,
-		"REGENT_ID_TOKEN="+idp.token(t, "ida", "client"), "REGENT_FOREIGN_TOKEN="+idp.token(t, "ida", "another client"), "REGENT_JWKS_TOKEN="+idp.token(t, "jill", "shop"))
+		"REGENT_ID_TOKEN="+idp.token(t, "ida", "client"), "REGENT_FOREIGN_TOKEN="+idp.token(t, "ida", "another client"), "REGENT_JWKS_TOKEN="+idp.token(t, "jill", "shop"),
+		"REGENT_PEM_TOKEN="+idp.token(t, "pat", "shop"), "REGENT_PEM_CONFUSED="+idp.confused(t, "pat", "shop"))
 }

@@ -5,20 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
-	"github.com/zitadel/oidc/v3/example/server/storage"
-
 	"regent/realm"
+	"regent/test/openid"
 	"regent/test/server"
 	"regent/test/web"
 )
@@ -37,20 +33,14 @@ func TestLogInInBrowser(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 
-	var provider http.Handler
-	op := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { provider.ServeHTTP(w, r) }))
-	defer op.Close()
-	callback := "http://" + address + "/api/client/v2.0/auth/callback"
-	clients := map[string]*storage.Client{"regent": storage.WebClient("regent", "op secret", callback)}
-	provider = exampleop.SetupServer(op.URL, storage.NewStorageWithClients(storage.NewUserStore(op.URL), clients),
-		slog.New(slog.NewTextHandler(io.Discard, nil)), false)
+	op := openid.Start(t, "http://"+address+"/api/client/v2.0/auth/callback")
 
 	type object = map[string]any
 	dir := t.TempDir()
 	for name, v := range map[string]any{
 		"root_config.json": object{"app_id": "cli-abcde", "name": "cli", "config_version": 20210101},
 		"auth/providers.json": object{"oauth2-company": object{
-			"name": "oauth2-company", "type": "oauth2-company", "disabled": false, "config": object{"clientId": "regent", "issuer": op.URL, "scopes": []string{"openid", "email", "profile"}},
+			"name": "oauth2-company", "type": "oauth2-company", "disabled": false, "config": object{"clientId": openid.ClientID, "issuer": op.Issuer, "scopes": []string{"openid", "email", "profile"}},
 			"secret_config": object{"clientSecret": "op"}, "metadata_fields": []object{{"required": true, "name": "email"}}, "redirect_uris": []string{"http://127.0.0.1/"},
 		}},
 	} {
@@ -66,7 +56,7 @@ func TestLogInInBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := server.Start(t, server.Options{Dirs: []string{dir}, Args: []string{"--listen", address, "--public-url", "http://" + address}, Env: []string{"REGENT_SECRET_op=op secret"}})
+	s := server.Start(t, server.Options{Dirs: []string{dir}, Args: []string{"--listen", address, "--public-url", "http://" + address}, Env: []string{"REGENT_SECRET_op=" + openid.ClientSecret}})
 	app := open(t, "cli-abcde", s.URL)
 
 	script, err := filepath.Rel(filepath.Join(web.Dir(), "scripts"), filepath.Join(server.Root(), "test", "sdk", "login.mjs"))

@@ -89,6 +89,27 @@ try {
   await assert.rejects(atProvider(refused, "test-user2", link, [redirect, describe]), /Failed to decode 'authInfo'/);
   assert.deepEqual(await refused.evaluate(async () => { await app.currentUser.refreshCustomData(); return app.currentUser.identities.map((i) => i.providerType); }), ["anon-user"]);
 
+  // Who refuses at the provider comes back without a session, and no user is made of
+  // it; the next try works.
+  const reluctant = await open(await browser.newContext());
+  const asked = reluctant.waitForEvent("popup");
+  const no = reluctant.evaluate(login, [redirect, describe]).then(() => "ok", String);
+  const consent = await asked;
+  let fragment;
+  consent.on("response", (r) => {
+    const to = r.headers().location ?? "";
+    if (to.startsWith(redirect)) fragment = new URLSearchParams(new URL(to).hash.slice(1));
+  });
+  const request = await consent.locator("input[name=id]").getAttribute("value");
+  await consent.goto(new URL("/deny?id=" + request, consent.url()).href).catch((err) => {
+    if (!consent.isClosed()) throw err; // the page closed itself
+  });
+  assert.match(await no, /Failed to decode 'authInfo'/);
+  assert.deepEqual([fragment.get("_baas_error"), fragment.has("_baas_ua")], ["The user refused", false]);
+  assert.equal(await reluctant.evaluate(() => app.currentUser), null);
+  const willing = await atProvider(reluctant, "test-user2", login, [redirect, describe]);
+  assert.equal(willing.id, first.id);
+
   // A page that the app does not name gets nothing, nor does a window that is closed.
   const astray = await open(await browser.newContext());
   const popup = astray.waitForEvent("popup");

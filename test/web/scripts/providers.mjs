@@ -56,6 +56,15 @@ assert.deepEqual([jill.identities, jill.profile], [[{ id: "jill", providerType: 
 await rejects(jwks.logIn(Credentials.jwt(process.env.REGENT_ID_TOKEN)), 401, "unauthorized", "AuthError");
 await rejects(jwks.logIn(Credentials.jwt(jwt(claims))), 401, "unauthorized", "AuthError");
 
+// A JWT that a public key in PEM form verifies.
+const pem = new Realm.App({ id: "pem-abcde", baseUrl: process.env.REGENT_URL });
+const pat = await pem.logIn(Credentials.jwt(process.env.REGENT_PEM_TOKEN));
+assert.deepEqual([pat.identities, pat.profile], [[{ id: "pat", providerType: "custom-token" }], { email: "pat@example.com" }]);
+assert.equal((await pem.logIn(Credentials.jwt(process.env.REGENT_PEM_TOKEN))).id, pat.id);
+await rejects(pem.logIn(Credentials.jwt(process.env.REGENT_ID_TOKEN)), 401, "unauthorized", "AuthError"); // another audience
+await rejects(pem.logIn(Credentials.jwt(jwt(claims))), 401, "unauthorized", "AuthError"); // HS256
+await rejects(pem.logIn(Credentials.jwt(process.env.REGENT_PEM_CONFUSED)), 401, "unauthorized", "AuthError"); // the PEM as an HMAC secret
+
 // Google by id token and by code, Apple by id token, Facebook by access token.
 const { REGENT_ID_TOKEN: idToken, REGENT_FOREIGN_TOKEN: foreign } = process.env;
 const google = await app.logIn(Credentials.google({ idToken }));
