@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"regent/docdb/internal/accum"
+	"regent/docdb/internal/collation"
 	"regent/docdb/internal/command"
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/jsonschema"
@@ -29,7 +30,9 @@ func TestDocumentedTables(t *testing.T) {
 	}
 	text := string(old)
 	for name, table := range map[string]string{"commands": commandTable(), "stages": stageTable(), "updates": updateTable(), "queries": queryTable(),
-		"expressions": expressionTable(), "accumulators": accumulatorTable(), "windows": windowTable(), "schema": schemaTable()} {
+		"expressions": expressionTable(), "accumulators": accumulatorTable(), "windows": windowTable(), "schema": schemaTable(),
+		"index kinds": documentedTable("in a key pattern", command.IndexKinds()), "index options": documentedTable("option of an index", command.IndexOptions()),
+		"stream options": documentedTable("field of $changeStream", command.StreamOptions()), "collations": table("field of a collation", collation.Options())} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end -->\n"
 		i := strings.Index(text, begin)
 		if i < 0 {
@@ -132,6 +135,24 @@ func windowTable() string {
 		rows = append(rows, [2]string{o.Name, o.Help})
 	}
 	return table("window function", rows)
+}
+
+// documentedTable writes a table of what there is, and names what is refused below it.
+func documentedTable(head string, list []command.Documented) string {
+	var rows [][2]string
+	var refused []string
+	for _, d := range list {
+		if d.Refused {
+			refused = append(refused, "`"+d.Name+"`")
+			continue
+		}
+		rows = append(rows, [2]string{d.Name, d.Help})
+	}
+	text := table(head, rows)
+	if len(refused) > 0 {
+		text += "\nRefused by name: " + strings.Join(refused, " ") + ".\n"
+	}
+	return text
 }
 
 func schemaTable() string {

@@ -27,33 +27,43 @@ var variants = map[string]string{
 // option reads one member of a collation document.
 type option struct {
 	name string
+	help string
 	read func(c *Collation, v bson.RawValue) error
 }
 
 func options() []option {
 	return []option{
-		{"locale", func(c *Collation, v bson.RawValue) error { return text(v, "locale", &c.locale) }},
-		{"strength", readStrength},
-		{"caseLevel", func(c *Collation, v bson.RawValue) error { return boolean(v, "caseLevel", &c.caseLevel) }},
-		{"caseFirst", func(c *Collation, v bson.RawValue) error {
+		{"locale", "the language, with @collation= another of its orders; simple is by bytes", func(c *Collation, v bson.RawValue) error { return text(v, "locale", &c.locale) }},
+		{"strength", "1 letters, 2 accents too, 3 case too, 4 punctuation too, 5 identical", readStrength},
+		{"caseLevel", "case beside strength 1 or 2", func(c *Collation, v bson.RawValue) error { return boolean(v, "caseLevel", &c.caseLevel) }},
+		{"caseFirst", "upper or lower before the other at strength 3: off, upper, lower", func(c *Collation, v bson.RawValue) error {
 			return text(v, "caseFirst", &c.caseFirst, "off", "upper", "lower")
 		}},
-		{"numericOrdering", func(c *Collation, v bson.RawValue) error {
+		{"numericOrdering", "digits as numbers", func(c *Collation, v bson.RawValue) error {
 			return boolean(v, "numericOrdering", &c.numericOrdering)
 		}},
-		{"alternate", func(c *Collation, v bson.RawValue) error {
+		{"alternate", "whether spaces and punctuation count: non-ignorable, shifted", func(c *Collation, v bson.RawValue) error {
 			return text(v, "alternate", &c.alternate, "non-ignorable", "shifted")
 		}},
-		{"maxVariable", func(c *Collation, v bson.RawValue) error {
+		{"maxVariable", "what shifted leaves out: punct; space is refused with shifted", func(c *Collation, v bson.RawValue) error {
 			return text(v, "maxVariable", &c.maxVariable, "punct", "space")
 		}},
-		{"normalization", func(c *Collation, v bson.RawValue) error { return boolean(v, "normalization", &c.normalization) }},
-		{"backwards", func(c *Collation, v bson.RawValue) error { return boolean(v, "backwards", &c.backwards) }},
-		{"version", func(c *Collation, v bson.RawValue) error {
+		{"normalization", "composed and decomposed forms are always one", func(c *Collation, v bson.RawValue) error { return boolean(v, "normalization", &c.normalization) }},
+		{"backwards", "accents from the end, as in French of Canada", func(c *Collation, v bson.RawValue) error { return boolean(v, "backwards", &c.backwards) }},
+		{"version", "the version of the tables, as listIndexes shows it", func(c *Collation, v bson.RawValue) error {
 			var version string
 			return text(v, "version", &version, Version)
 		}},
 	}
+}
+
+// Options lists the members of a collation document and what they do.
+func Options() [][2]string {
+	var out [][2]string
+	for _, o := range options() {
+		out = append(out, [2]string{o.name, o.help})
+	}
+	return out
 }
 
 // Parse reads a collation document. The simple collation, {locale: "simple"}, is nil, and so is an empty document.

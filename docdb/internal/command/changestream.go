@@ -158,81 +158,35 @@ func (s *changeStream) options(spec bson.RawValue) (start string, err error) {
 		return "", mongoerr.New(50808, "$changeStream stage expects a document as argument.")
 	}
 	it := value.Over(spec.Value)
-	enum := func(v bson.RawValue, name string, allowed ...string) (string, error) {
-		t, ok := value.Text(v)
-		if !ok {
-			return "", wrongType("$changeStream."+name, v, textValue)
-		}
-		for _, a := range allowed {
-			if a == t {
-				return t, nil
-			}
-		}
-		return "", mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field '$changeStream.%s' is not a valid value.", t, name)
-	}
 	for it.Next() {
+		k := it.Key()
+		at := slices.IndexFunc(streamOptions, func(o streamOption) bool { return o.Name == k })
+		if at < 0 {
+			return "", mongoerr.New(40415, "BSON field '$changeStream.%s' is an unknown field.", k)
+		}
+		o := &streamOptions[at]
+		if o.starts {
+			if start != "" {
+				return "", mongoerr.New(40674, "Only one of the following options are allowed on $changeStream: resumeAfter, startAfter, startAtOperationTime")
+			}
+			start = o.Name
+		}
 		v := it.Value()
-		switch k := it.Key(); k {
-		case "fullDocument":
-			if s.fullDocument, err = enum(v, k, "default", "updateLookup", "whenAvailable", "required"); err != nil {
-				return "", err
-			}
-		case "fullDocumentBeforeChange":
-			if s.before, err = enum(v, k, "off", "whenAvailable", "required"); err != nil {
-				return "", err
-			}
-		case "resumeAfter", "startAfter":
-			if start != "" {
-				return "", mongoerr.New(40674, "Only one of the following options are allowed on $changeStream: resumeAfter, startAfter, startAtOperationTime")
-			}
-			start = k
-			if s.pos, err = parseToken(v); err != nil {
-				return "", err
-			}
-			if s.pos.ts == 0 {
-				s.pos.ts = 1
-			}
-			if k == "resumeAfter" && s.pos.invalidate {
-				return "", mongoerr.New(mongoerr.InvalidResumeToken, "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification.")
-			}
-		case "startAtOperationTime":
-			if start != "" {
-				return "", mongoerr.New(40674, "Only one of the following options are allowed on $changeStream: resumeAfter, startAfter, startAtOperationTime")
-			}
-			if v.Type != bson.TypeTimestamp {
-				return "", mongoerr.New(mongoerr.TypeMismatch, "BSON field '$changeStream.startAtOperationTime' is the wrong type '%s', expected type 'timestamp'", value.TypeName(v.Type))
-			}
-			start = k
-			t, i := v.Timestamp()
-			ts := uint64(t)<<32 | uint64(i)
-			s.pos = position{ts: max(ts, 2) - 1, seq: lastSeq}
-		case "allChangesForCluster", "showExpandedEvents", "showMigrationEvents", "allowToRunOnConfigDB", "allowToRunOnSystemNS", "showSystemEvents":
+		switch {
+		case o.Refused:
 			if !flag.accepts(v) {
-				return "", wrongType("$changeStream."+k, v, flag)
+				return "", wrongType("$changeStream."+o.Name, v, flag)
 			}
-			if err := s.flag(k, value.Truthy(v)); err != nil {
-				return "", err
+			if value.Truthy(v) {
+				return "", mongoerr.New(mongoerr.NotImplemented, "docdb does not implement $changeStream's '%s'", o.Name)
 			}
 		default:
-			return "", mongoerr.New(40415, "BSON field '$changeStream.%s' is an unknown field.", k)
+			if err := o.read(s, o, v); err != nil {
+				return "", err
+			}
 		}
 	}
 	return start, nil
-}
-
-// flag takes one of the stage's booleans.
-func (s *changeStream) flag(name string, on bool) error {
-	switch name {
-	case "allChangesForCluster":
-		s.cluster = on
-	case "showExpandedEvents":
-		s.expanded = on
-	default:
-		if on {
-			return mongoerr.New(mongoerr.NotImplemented, "docdb does not implement $changeStream's '%s'", name)
-		}
-	}
-	return nil
 }
 
 // resume checks that the history since pos is complete, and finds the invalidate that may follow the entry at pos.
