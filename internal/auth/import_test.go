@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"regent/internal/auth"
 	"regent/internal/fault"
+	"regent/internal/session"
 )
 
 // The bcrypt hash is that of the password "U*U*U*".
@@ -183,6 +185,36 @@ func TestExportRoundTrip(t *testing.T) {
 	}
 	if tok := w.login("local-userpass", userpass("ann@x.org", "U*U*U*")); tok.UserID != ann.UserID {
 		t.Error("ann is somebody else")
+	}
+}
+
+// On another deployment an export is the same text again, but for the ids of the
+// app's providers.
+func TestExportElsewhere(t *testing.T) {
+	w := newWorld(t, everything())
+	importing(t, w, prefix(usersFromElsewhere, "65000003"))
+	ann := w.login("local-userpass", userpass("ann@x.org", "U*U*U*"))
+	if _, err := w.CreateAPIKey(t.Context(), ann.RefreshToken, "k"); err != nil {
+		t.Fatal(err)
+	}
+	w.login("anon-user", `{}`)
+	db := shared.client.Database("elsewhere")
+	sessions, err := session.Open(t.Context(), session.Config{DB: db, Master: shared.master, Logger: quiet()})
+	must(err)
+	t.Cleanup(sessions.Close)
+	other := newWorld(t, everything(), func(c *auth.Config) { c.DB, c.Sessions = db, sessions })
+	var first, second bytes.Buffer
+	n, err := w.Export(t.Context(), &first)
+	must(err)
+	if report, refusals := importing(t, other, first.String()); report.Created != n {
+		t.Fatalf("%+v of %d, %v", report, n, refusals)
+	}
+	_, err = other.Export(t.Context(), &second)
+	must(err)
+	providerID := regexp.MustCompile(`"provider_id":"[0-9a-f]{24}"`)
+	plain := func(b bytes.Buffer) []string { return strings.Split(providerID.ReplaceAllString(b.String(), ""), "\n") }
+	if d := cmp.Diff(plain(first), plain(second)); d != "" {
+		t.Error(d)
 	}
 }
 
