@@ -3,6 +3,7 @@ package docdb_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -172,5 +173,36 @@ func TestSharedGroups(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSharedGroupStops: a group that is shared out keeps to maxTimeMS, whether one document takes long or all together do, and leaves
+// the processors to the next one.
+func TestSharedGroupStops(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	ctx := context.Background()
+	_, client := open(t)
+	coll := client.Database("app").Collection("grouped")
+	groupCollection(t, coll)
+	work := func(turns int) bson.D {
+		return bson.D{{Key: "$reduce", Value: bson.D{{Key: "input", Value: bson.D{{Key: "$range", Value: bson.A{0, turns}}}}, {Key: "initialValue", Value: "$i"},
+			{Key: "in", Value: bson.D{{Key: "$add", Value: bson.A{"$$value", "$$this"}}}}}}}
+	}
+	for _, turns := range []int{1_000_000, 5_000} {
+		err := coll.Database().RunCommand(ctx, bson.D{{Key: "aggregate", Value: coll.Name()}, {Key: "cursor", Value: bson.D{}}, {Key: "maxTimeMS", Value: 150},
+			{Key: "pipeline", Value: bson.A{bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$g"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: work(turns)}}}}}}}}}).Err()
+		var e mongo.CommandError
+		if !errors.As(err, &e) || e.Code != 50 {
+			t.Errorf("%d turns: %v, want MaxTimeMSExpired", turns, err)
+		}
+		cur, err := coll.Aggregate(ctx, mongo.Pipeline{{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$g"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}}})
+		must(t, err)
+		var groups []bson.Raw
+		must(t, cur.All(ctx, &groups))
+		if len(groups) != 7 {
+			t.Errorf("%d groups, want 7", len(groups))
+		}
 	}
 }
