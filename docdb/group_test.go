@@ -182,7 +182,7 @@ func TestSharedGroupStops(t *testing.T) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	}
-	ctx := context.Background()
+	ctx := ctx(t) // all of the work takes longer
 	_, client := open(t)
 	coll := client.Database("app").Collection("grouped")
 	groupCollection(t, coll)
