@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "regent" // what the binary is built of: go test must not answer from its cache when it changed
 )
 
 // StartTimeout bounds the wait for a server's first answer.
