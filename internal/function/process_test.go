@@ -9,10 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"regent/internal/caller"
 )
@@ -84,6 +87,24 @@ func TestHostProcess(t *testing.T) {
 	}
 	if len(threads) == 0 {
 		t.Error("no threads")
+	}
+	if sid, err := unix.Getsid(pid); err != nil || sid != pid {
+		t.Errorf("the host is in the session %d (%v), want one of its own", sid, err)
+	}
+	for range 100 { // ten a second are taken by the kernel
+		if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", pid)); err != nil || strings.HasSuffix(string(group), fmt.Sprintf(" nice %d\n", niceness)) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", pid)); err == nil && !strings.HasSuffix(string(group), fmt.Sprintf(" nice %d\n", niceness)) {
+		t.Errorf("the host's session: %s", group)
+	}
+	for _, file := range threads {
+		tid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if attr, err := unix.SchedGetAttr(tid, 0); err == nil && attr.Runtime != 0 && attr.Runtime != uint64(hostSlice) {
+			t.Errorf("thread %d has the slice %d, want %s", tid, attr.Runtime, hostSlice)
+		}
 	}
 }
 

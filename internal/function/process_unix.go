@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -17,9 +16,6 @@ import (
 
 	"regent/internal/function/wire"
 )
-
-// niceness is by how much hosts give way to the server.
-const niceness = 10
 
 // spawn starts this program again in a role, which with the memory limit is all
 // that it is told. The process gets one end of a socket pair, an empty
@@ -44,8 +40,8 @@ func spawn(executable, role string, memory int64, stderr *tail) (*exec.Cmd, *wir
 	cmd.Dir = "/"
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := startLowly(cmd); err != nil {
 		nc.Close()
 		return nil, nil, fmt.Errorf("start function host: %w", err)
 	}
@@ -99,21 +95,8 @@ func closeInherited() {
 	}
 }
 
-// lowerPriority makes all threads give way to the server's. A process group is
-// meant because on Linux a process id would stand for one thread.
-func lowerPriority() {
-	now, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
-	if err != nil {
-		return
-	}
-	if runtime.GOOS == "linux" {
-		now = 20 - now // what the kernel returns is never negative
-	}
-	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, min(now+niceness, 19))
-}
-
 func limitProcess(memory int64) {
-	lowerPriority()
+	giveWay()
 	if memory > 0 {
 		// Data counts what may be written and so what Go's heap really takes;
 		// the address space would count Go's reservations too.
