@@ -81,7 +81,9 @@ func serverMessage(err error) (string, bool) {
 
 // Transient tells whether an error of a transaction that a function holds means
 // that the function should run the whole transaction again.
-func Transient(err error) bool {
-	var labeled mongo.LabeledError
-	return errors.As(err, &labeled) && labeled.HasErrorLabel("TransientTransactionError")
+func Transient(err error) bool { return labeled(err, "TransientTransactionError") }
+
+func labeled(err error, label string) bool {
+	var e mongo.LabeledError
+	return errors.As(err, &e) && e.HasErrorLabel(label)
 }

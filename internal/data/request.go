@@ -56,6 +56,7 @@ type arguments struct {
 	let         bson.Raw
 	keys        bson.Raw
 	options     bson.Raw
+	concern     concern
 }
 
 // argument is a row of the table of arguments.
@@ -150,6 +151,14 @@ var argumentTable = map[string]argument{
 		a.maxTime = time.Duration(n) * time.Millisecond
 		return ok && n >= 0 && n < 1<<31
 	}, "milliseconds"},
+	"readConcern":    concernArgument("readConcern"),
+	"writeConcern":   concernArgument("writeConcern"),
+	"readPreference": concernArgument("readPreference"),
+}
+
+func concernArgument(name string) argument {
+	row := concernTable[name]
+	return argument{func(a *arguments, v bson.RawValue) bool { return row.set(&a.concern, v) }, row.want}
 }
 
 // invalid is an error about an argument.
@@ -240,6 +249,9 @@ func (r *request) open(a *action) error {
 		if len(r.args.collation) > 0 || r.args.hint.Type != 0 || len(r.args.let) > 0 {
 			return invalid("collation, hint and let are for system functions only")
 		}
+		if r.args.concern.given() {
+			return invalid("readConcern, writeConcern and readPreference are for system functions only")
+		}
 		if s.log.Enabled(r.ctx, slog.LevelDebug) {
 			r.trace = &rule.Trace{Max: 50}
 		}
@@ -250,7 +262,7 @@ func (r *request) open(a *action) error {
 		return err
 	}
 	if r.access == nil {
-		return nil
+		return r.reach()
 	}
 	if r.access.NoPushdown = s.cfg.NoPushdown; !r.access.NoPushdown {
 		if r.access.NoPushdown, err = r.coll.hasCollation(r.ctx, s.now()); err != nil {

@@ -60,15 +60,7 @@ func once(ctx context.Context, session *mongo.Session, do func(ctx context.Conte
 		_ = session.AbortTransaction(context.WithoutCancel(inside))
 		return err
 	}
-	// Whether a commit whose answer was lost took place is unknown; asking for it
-	// again is safe, and tells.
-	for attempt := 1; ; attempt++ {
-		err := session.CommitTransaction(inside)
-		var labeled mongo.LabeledError
-		if err == nil || attempt == 3 || ctx.Err() != nil || !errors.As(err, &labeled) || !labeled.HasErrorLabel("UnknownTransactionCommitResult") {
-			return err
-		}
-	}
+	return commit(inside, session)
 }
 
 // Scope holds the transactions that one function call opened.
@@ -114,6 +106,7 @@ type openTransaction struct {
 	id      string
 	service string
 	session *mongo.Session
+	commit  time.Duration // that a commit may take; 0: as long as the call
 }
 
 // giveUp ends the transaction after a failure; a nil one is none.
@@ -149,15 +142,21 @@ func findTransaction(ctx context.Context, id, service string) (*openTransaction,
 	defer s.mu.Unlock()
 	t := s.open[id]
 	if t == nil || t.service != service {
-		return nil, mongoFault("the transaction has ended")
+		return nil, errEnded
 	}
 	return t, nil
 }
+
+var errEnded = mongoFault("the transaction has ended")
 
 func (r *request) startTransaction() (bson.RawValue, error) {
 	s, _ := r.ctx.Value(scopeKey{}).(*Scope)
 	if s == nil {
 		return bson.RawValue{}, invalid("transactions belong to functions")
+	}
+	opts, commit, err := r.transactionOptions()
+	if err != nil {
+		return bson.RawValue{}, err
 	}
 	client, err := r.s.cfg.Database(r.service)
 	if err != nil {
@@ -175,30 +174,42 @@ func (r *request) startTransaction() (bson.RawValue, error) {
 	if err != nil {
 		return bson.RawValue{}, err
 	}
-	if err := session.StartTransaction(); err != nil {
+	if err := session.StartTransaction(opts); err != nil {
 		session.EndSession(r.ctx)
 		return bson.RawValue{}, err
 	}
-	t := &openTransaction{scope: s, id: bson.NewObjectID().Hex(), service: r.service, session: session}
+	t := &openTransaction{scope: s, id: bson.NewObjectID().Hex(), service: r.service, session: session, commit: commit}
 	s.open[t.id] = t
 	return object(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "transaction", t.id) }), nil
 }
 
 func (r *request) commitTransaction() (bson.RawValue, error) {
-	return r.endTransaction((*mongo.Session).CommitTransaction)
-}
-
-func (r *request) abortTransaction() (bson.RawValue, error) {
-	return r.endTransaction((*mongo.Session).AbortTransaction)
-}
-
-func (r *request) endTransaction(how func(*mongo.Session, context.Context) error) (bson.RawValue, error) {
 	t, err := findTransaction(r.ctx, r.args.transaction, r.service)
 	if err != nil {
 		return bson.RawValue{}, err
 	}
 	if t.scope.remove(t.id) == nil {
-		return bson.RawValue{}, mongoFault("the transaction has ended")
+		return bson.RawValue{}, errEnded
 	}
-	return null, t.end(mongo.NewSessionContext(r.ctx, t.session), how)
+	ctx := r.ctx
+	if t.commit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.commit)
+		defer cancel()
+	}
+	return null, t.end(mongo.NewSessionContext(ctx, t.session), func(s *mongo.Session, ctx context.Context) error { return commit(ctx, s) })
+}
+
+// abortTransaction ends a transaction; one that a failure has ended already
+// needs it no more, but functions ask for it all the same.
+func (r *request) abortTransaction() (bson.RawValue, error) {
+	t, err := findTransaction(r.ctx, r.args.transaction, r.service)
+	if errors.Is(err, errEnded) {
+		return null, nil
+	}
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	t.giveUp(mongo.NewSessionContext(r.ctx, t.session))
+	return null, nil
 }

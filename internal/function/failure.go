@@ -44,14 +44,14 @@ func failureOf(err error) *wire.Failure {
 	var bulk mongo.BulkWriteException
 	switch {
 	case errors.As(err, &command):
-		out.Name, out.Number = "MongoServerError", command.Code
+		out.Name, out.Number, out.Labels = "MongoServerError", command.Code, command.Labels
 	case errors.As(err, &write):
-		out.Name = "MongoServerError"
+		out.Name, out.Labels = "MongoServerError", write.Labels
 		if len(write.WriteErrors) > 0 {
 			out.Number = int32(write.WriteErrors[0].Code)
 		}
 	case errors.As(err, &bulk):
-		out.Name = "MongoBulkWriteError"
+		out.Name, out.Labels = "MongoBulkWriteError", bulk.Labels
 		if len(bulk.WriteErrors) > 0 {
 			out.Number = int32(bulk.WriteErrors[0].Code)
 		}

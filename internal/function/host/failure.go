@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -178,6 +179,14 @@ func (r *realm) errorValue(f *wire.Failure) *goja.Object {
 	}
 	if f.Code != "" {
 		set("errorCode", f.Code)
+	}
+	if f.Number != 0 || len(f.Labels) > 0 {
+		labels := make([]any, len(f.Labels))
+		for i, l := range f.Labels {
+			labels[i] = l
+		}
+		set("errorLabels", r.vm.NewArray(labels...))
+		_ = o.DefineDataProperty("hasErrorLabel", r.vm.ToValue(func(label string) bool { return slices.Contains(f.Labels, label) }), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}
 	if f.Detail != nil {
 		if v, err := r.toJS("", bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: f.Detail}); err == nil {

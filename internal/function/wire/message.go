@@ -81,6 +81,7 @@ type Failure struct {
 	Stack   string   `bson:"stack,omitempty"`
 	Code    string   `bson:"code,omitempty"`   // fault code
 	Number  int32    `bson:"number,omitempty"` // MongoDB error code
+	Labels  []string `bson:"labels,omitempty"` // MongoDB error labels
 	Detail  bson.Raw `bson:"detail,omitempty"`
 }
 

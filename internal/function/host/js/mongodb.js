@@ -12,7 +12,20 @@ function present(o) {
 
 // Options that the server knows by their own names.
 var passed = ['sort', 'limit', 'skip', 'collation', 'hint', 'maxTimeMS', 'batchSize', 'allowDiskUse', 'comment', 'let',
-  'upsert', 'arrayFilters', 'ordered', 'bypassDocumentValidation', 'returnNewDocument', 'min', 'max', 'returnKey', 'showRecordId'];
+  'upsert', 'arrayFilters', 'ordered', 'bypassDocumentValidation', 'returnNewDocument', 'min', 'max', 'returnKey', 'showRecordId',
+  'readConcern', 'writeConcern', 'readPreference'];
+
+// How far reads and writes reach: a collection has these of its database, and an
+// operation of its collection, unless it has its own.
+var concerns = ['readConcern', 'writeConcern', 'readPreference'];
+
+function concernsOf(options, inherited) {
+  var out = Object.assign({}, inherited);
+  if (options === undefined || options === null) return out;
+  if (typeof options !== 'object') throw new TypeError('options must be an object');
+  for (var k of concerns) if (options[k] !== undefined && options[k] !== null) out[k] = options[k];
+  return out;
+}
 
 function withOptions(arg, options) {
   if (options === undefined || options === null) return arg;
@@ -90,20 +103,27 @@ function transactionOf(session) {
   return t.id === undefined ? t.starting : t.id;
 }
 
-function wasTransient(e) {
-  return !!e && (e.code === 112 || e.code === 251 || e.errorLabels && e.errorLabels.indexOf('TransientTransactionError') >= 0);
+function hasLabel(e, label) {
+  return e !== null && typeof e === 'object' && Array.isArray(e.errorLabels) && e.errorLabels.includes(label);
 }
 
+// The drivers' own bound for repeating a transaction.
+var transactionTime = 120000;
+
 class Session {
-  #operate; #state = { id: undefined };
-  constructor(operate) { this.#operate = operate; transactions.set(this, this.#state); }
+  #operate; #state = { id: undefined }; #defaults;
+  constructor(operate, options) {
+    this.#operate = operate;
+    this.#defaults = options && options.defaultTransactionOptions;
+    transactions.set(this, this.#state);
+  }
   // The number of the transaction is chosen here, so that operations may be
   // sent before the server has answered.
   startTransaction(options) {
     if (this.#state.id !== undefined) throw new Error('Transaction already in progress');
     var s = this.#state;
     s.id = native.newObjectId();
-    s.started = this.#operate('startTransaction', present({ transaction: s.id, options: options }));
+    s.started = this.#operate('startTransaction', present({ transaction: s.id, options: Object.assign({}, this.#defaults, options) }));
     s.started.catch(function () {});
   }
   async #end(action) {
@@ -117,25 +137,21 @@ class Session {
   commitTransaction() { return this.#end('commitTransaction'); }
   abortTransaction() { return this.#end('abortTransaction'); }
   inTransaction() { return this.#state.id !== undefined; }
+  // withTransaction runs fn again when the transaction met another one, as the
+  // drivers do. A commit whose answer was lost is asked for again by the server.
   async withTransaction(fn, options) {
-    for (var attempt = 0; ; attempt++) {
+    for (var end = Date.now() + transactionTime; ;) {
       this.startTransaction(options);
       var value;
       try {
         value = await fn(this);
+        if (!this.inTransaction()) return value;
+        await this.commitTransaction();
+        return value;
       } catch (e) {
         if (this.inTransaction()) { try { await this.abortTransaction(); } catch (ignored) { /* the first error counts */ } }
-        if (wasTransient(e) && attempt < 10) continue;
-        throw e;
+        if (!hasLabel(e, 'TransientTransactionError') || Date.now() > end) throw e;
       }
-      if (!this.inTransaction()) return value;
-      try {
-        await this.commitTransaction();
-      } catch (e) {
-        if (wasTransient(e) && attempt < 10) continue;
-        throw e;
-      }
-      return value;
     }
   }
   async endSession() { if (this.inTransaction()) { try { await this.abortTransaction(); } catch (e) { /* it ends with the call anyway */ } } }
@@ -180,13 +196,24 @@ class Bulk {
 
 // Collections, databases, clients
 
+// Actions that neither read nor write documents.
+var withoutConcern = ['createIndex', 'dropIndex', 'getIndexes', 'dropCollection'];
+
+// reaching adds what an operation inherits. In a transaction the transaction's
+// own options count, as in the drivers.
+function reaching(arg, inherited, action) {
+  if (arg.transaction !== undefined || withoutConcern.includes(action)) return arg;
+  for (var k in inherited) if (arg[k] === undefined) arg[k] = inherited[k];
+  return arg;
+}
+
 class Collection {
-  #operate; #db;
-  constructor(operate, db, name) { this.#operate = operate; this.#db = db; this.name = name; }
+  #operate; #db; #concerns;
+  constructor(operate, db, name, concerns) { this.#operate = operate; this.#db = db; this.name = name; this.#concerns = concerns; }
   get dbName() { return this.#db; }
   get collectionName() { return this.name; }
   get namespace() { return this.#db + '.' + this.name; }
-  #do(action, arg) { return this.#operate(action, Object.assign({ database: this.#db, collection: this.name }, present(arg))); }
+  #do(action, arg) { return this.#operate(action, reaching(Object.assign({ database: this.#db, collection: this.name }, present(arg)), this.#concerns, action)); }
   #cursor(action, arg) { var c = this; return new Cursor(function (a) { return c.#do(action, a); }, arg); }
 
   find(query, projection, options) {
@@ -273,16 +300,16 @@ class AggregateCursor extends Cursor {
 }
 
 class Database {
-  #operate;
-  constructor(operate, name) { this.#operate = operate; this.name = name; }
+  #operate; #concerns;
+  constructor(operate, name, concerns) { this.#operate = operate; this.name = name; this.#concerns = concerns; }
   get databaseName() { return this.name; }
-  collection(name) {
+  collection(name, options) {
     if (typeof name !== 'string' || name === '') throw new TypeError('collection: the name must be a text');
-    return new Collection(this.#operate, this.name, name);
+    return new Collection(this.#operate, this.name, name, concernsOf(options, this.#concerns));
   }
   aggregate(pipeline, options) {
-    var db = this.name, operate = this.#operate;
-    return new AggregateCursor(function (action, a) { return operate('dbAggregate', Object.assign({ database: db }, a)); }, withOptions({ pipeline: pipeline }, options));
+    var db = this.name, operate = this.#operate, inherited = this.#concerns;
+    return new AggregateCursor(function (action, a) { return operate('dbAggregate', reaching(Object.assign({ database: db }, a), inherited, action)); }, withOptions({ pipeline: pipeline }, options));
   }
   getCollectionNames() { return this.#operate('getCollectionNames', { database: this.name }); }
   listCollections() {
@@ -298,11 +325,11 @@ class Database {
 class Client {
   #operate;
   constructor(operate, name) { this.#operate = operate; this.name = name; }
-  db(name) {
+  db(name, options) {
     if (typeof name !== 'string' || name === '') throw new TypeError('db: the name must be a text');
-    return new Database(this.#operate, name);
+    return new Database(this.#operate, name, concernsOf(options));
   }
-  startSession() { return new Session(this.#operate); }
+  startSession(options) { return new Session(this.#operate, options); }
   admin() {
     var operate = this.#operate;
     return { getDBNames: function () { return operate('getDBNames', {}); }, listDatabases: async function () { return { databases: (await operate('getDBNames', {})).map(function (n) { return { name: n }; }) }; } };
