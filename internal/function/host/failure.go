@@ -186,7 +186,9 @@ func (r *realm) errorValue(f *wire.Failure) *goja.Object {
 			labels[i] = l
 		}
 		set("errorLabels", r.vm.NewArray(labels...))
-		_ = o.DefineDataProperty("hasErrorLabel", r.vm.ToValue(func(label string) bool { return slices.Contains(f.Labels, label) }), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+		_ = o.DefineDataProperty("hasErrorLabel", r.function("hasErrorLabel", func(c goja.FunctionCall) goja.Value {
+			return r.vm.ToValue(slices.Contains(f.Labels, c.Argument(0).String()))
+		}), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}
 	if f.Detail != nil {
 		if v, err := r.toJS("", bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: f.Detail}); err == nil {
