@@ -23,7 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	MaybeRunHost()
+	if os.Getenv(unprepared) == "" {
+		MaybeRunHost()
+	}
 	os.Exit(m.Run())
 }
 

@@ -54,11 +54,18 @@ type outcome struct {
 	died   bool // with its host, through no known fault of its own
 }
 
+// By how much hosts give way to the server: those that many calls share, and
+// those of calls that run alone because one of them may have overrun.
+const (
+	sharedNiceness = 10
+	aloneNiceness  = 15
+)
+
 // startHost starts a host; ended is called when it is no more.
-func startHost(cfg Config, log *slog.Logger, ended func()) (*hostProcess, error) {
+func startHost(cfg Config, log *slog.Logger, niceness int, ended func()) (*hostProcess, error) {
 	h := &hostProcess{stderr: &tail{}, log: log, memory: cfg.Limits.HostMemory, begun: time.Now(), ended: ended, gone: make(chan struct{}), calls: map[uint64]*pendingCall{}, deployed: map[int64]bool{}}
 	var err error
-	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, h.stderr); err != nil {
+	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, niceness, h.stderr); err != nil {
 		return nil, err
 	}
 	if err := h.conn.Send(wire.Frame{Kind: wire.Configure, Body: wire.Marshal(cfg.Limits.wire())}); err != nil {

@@ -12,8 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// niceness is by how much hosts give way to the server.
-const niceness = 10
+// sessionEase is by how much less a host's session is nice than the host is. The
+// niceness of a session counts against every program of the machine and not only
+// against the server, and functions are to go on beside a busy database.
+const sessionEase = 5
 
 // hostSlice is for how long at most a host computes before the scheduler looks
 // again. It is longer than what everybody else has (at most 3 ms), because the
@@ -25,7 +27,7 @@ const hostSlice = 4 * time.Millisecond
 
 // startLowly starts a child that gives way from its first instruction: a child
 // inherits the priority of the thread that starts it.
-func startLowly(cmd *exec.Cmd) error {
+func startLowly(cmd *exec.Cmd, niceness int) error {
 	done := make(chan error)
 	go func() {
 		// The thread is not unlocked and so ends with its goroutine: what has
@@ -33,7 +35,7 @@ func startLowly(cmd *exec.Cmd) error {
 		runtime.LockOSThread()
 		if syscall.Gettid() == os.Getpid() {
 			// The first thread stands for the process, and never ends.
-			done <- startLowly(cmd)
+			done <- startLowly(cmd, niceness)
 			runtime.UnlockOSThread()
 			return
 		}
@@ -56,9 +58,12 @@ func startLowly(cmd *exec.Cmd) error {
 // the equal of the kernel threads that do the server's input and output; so a
 // host has a session of its own, and this makes that nice.
 func giveWay() {
-	lower := func() error {
-		return os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(niceness)), 0)
+	now, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return
 	}
+	nice := strconv.Itoa(max(20-now-sessionEase, 0))
+	lower := func() error { return os.WriteFile("/proc/self/autogroup", []byte(nice), 0) }
 	if !errors.Is(lower(), syscall.EAGAIN) {
 		return
 	}

@@ -7,11 +7,8 @@ import (
 	"syscall"
 )
 
-// niceness is by how much hosts give way to the server.
-const niceness = 10
-
 // startLowly starts a child, which lowers its own priority.
-func startLowly(cmd *exec.Cmd) error { return cmd.Start() }
+func startLowly(cmd *exec.Cmd, _ int) error { return cmd.Start() }
 
 // giveWay makes the process give way to the server.
 func giveWay() {
@@ -19,5 +16,5 @@ func giveWay() {
 	if err != nil {
 		return
 	}
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, min(now+niceness, 20))
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, min(now+sharedNiceness, 20))
 }

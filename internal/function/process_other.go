@@ -11,6 +11,8 @@ import (
 
 var errPlatform = errors.New("functions need a Unix system: function hosts are connected by a socket pair")
 
-func spawn(string, string, int64, *tail) (*exec.Cmd, *wire.Conn, error) { return nil, nil, errPlatform }
+func spawn(string, string, int64, int, *tail) (*exec.Cmd, *wire.Conn, error) {
+	return nil, nil, errPlatform
+}
 
 func childConn(int64) (*wire.Conn, error) { return nil, errPlatform }

@@ -81,7 +81,7 @@ func TestHostProcess(t *testing.T) {
 	ours := niceOf(t, "/proc/self/stat")
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, file := range threads {
-		if theirs := niceOf(t, file); theirs < min(ours+niceness, 19) {
+		if theirs := niceOf(t, file); theirs < min(ours+sharedNiceness, 19) {
 			t.Errorf("a thread's nice value is %d, ours %d", theirs, ours)
 		}
 	}
@@ -92,12 +92,12 @@ func TestHostProcess(t *testing.T) {
 		t.Errorf("the host is in the session %d (%v), want one of its own", sid, err)
 	}
 	for range 100 { // ten a second are taken by the kernel
-		if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", pid)); err != nil || strings.HasSuffix(string(group), fmt.Sprintf(" nice %d\n", niceness)) {
+		if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", pid)); err != nil || strings.HasSuffix(string(group), fmt.Sprintf(" nice %d\n", min(ours+sharedNiceness, 19)-sessionEase)) {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", pid)); err == nil && !strings.HasSuffix(string(group), fmt.Sprintf(" nice %d\n", niceness)) {
+	if group, err := os.ReadFile(fmt.Sprintf("/proc/%d/autogroup", pid)); err == nil && !strings.HasSuffix(string(group), fmt.Sprintf(" nice %d\n", min(ours+sharedNiceness, 19)-sessionEase)) {
 		t.Errorf("the host's session: %s", group)
 	}
 	for _, file := range threads {

@@ -33,7 +33,7 @@ type Runtime struct {
 }
 
 // errNotPrepared is what a program gets that cannot start hosts.
-var errNotPrepared = errors.New("functions need function-host processes: call function.MaybeRunHost() first in main()")
+var errNotPrepared = errors.New("functions need function-host processes: call regent.MaybeRunFunctionHost() first in main()")
 
 // Start returns a Runtime. Hosts start in the background.
 func Start(cfg Config) (*Runtime, error) {
@@ -81,7 +81,7 @@ func (r *Runtime) grow() bool {
 
 // startHost starts one of the shared hosts, which is replaced when it ends.
 func (r *Runtime) startHost() (*hostProcess, error) {
-	return startHost(r.cfg, r.cfg.Logger, r.replace)
+	return startHost(r.cfg, r.cfg.Logger, sharedNiceness, r.replace)
 }
 
 // replace has another host started soon.
@@ -277,7 +277,7 @@ func (r *Runtime) startSingle() (*hostProcess, error) {
 	if r.closed {
 		return nil, errClosing
 	}
-	h, err := startHost(r.cfg, r.cfg.Logger, func() {})
+	h, err := startHost(r.cfg, r.cfg.Logger, aloneNiceness, func() {})
 	if err != nil {
 		return nil, err
 	}

@@ -104,6 +104,7 @@ var lowered = map[string]bool{
 	"top-level-await":                 false,
 	"hashbang":                        false,
 	"regexp-unicode-property-escapes": false,
+	"regexp-set-notation":             false,
 }
 
 // environment is how esbuild names what the engine lacks.
@@ -144,11 +145,17 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 	if _, err := host.CompileWrapped(name, text, string(r.Map)); err != nil {
 		out.Code = ""
 		out.Error, out.Line, out.Column = describe(err)
+		if wantsIndices.MatchString(out.Error) {
+			out.Error = "regular expressions with the flag d are not available in functions"
+		}
 		return out
 	}
 	out.Code, out.Map = text, string(r.Map)
 	return out
 }
+
+// wantsIndices is how the engine refuses the flag d.
+var wantsIndices = regexp.MustCompile(`^Invalid flags supplied to RegExp constructor '[a-z]*d[a-z]*'$`)
 
 var placedMessage = regexp.MustCompile(`: Line (\d+):(\d+) (.*?)(?: \(and \d+ more errors?\))?$`)
 

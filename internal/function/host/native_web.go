@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/andybalholm/brotli"
 	"github.com/dop251/goja"
 	"golang.org/x/net/idna"
 
@@ -51,6 +52,18 @@ var webNatives = map[string]nativeFunc{
 		_ = w.Close()
 		return r.newBytes(b.Bytes())
 	},
+	// brotli(data, quality, window): 0 to 11, 0 or 10 to 24.
+	"brotli": func(r *realm, c goja.FunctionCall) goja.Value {
+		options := brotli.WriterOptions{Quality: int(min(max(c.Argument(1).ToInteger(), 0), brotli.BestCompression)), LGWin: int(c.Argument(2).ToInteger())}
+		if options.LGWin != 0 {
+			options.LGWin = min(max(options.LGWin, 10), 24)
+		}
+		var b bytes.Buffer
+		w := brotli.NewWriterOptions(&b, options)
+		_, _ = w.Write(r.argBytes(c.Argument(0)))
+		_ = w.Close()
+		return r.newBytes(b.Bytes())
+	},
 	"inflate": func(r *realm, c goja.FunctionCall) goja.Value {
 		in := bytes.NewReader(r.argBytes(c.Argument(1)))
 		kind := c.Argument(0).String()
@@ -67,6 +80,8 @@ var webNatives = map[string]nativeFunc{
 			z, err = gzip.NewReader(in)
 		case "raw":
 			z = flate.NewReader(in)
+		case "brotli":
+			z = brotli.NewReader(in)
 		default:
 			z, err = zlib.NewReader(in)
 		}

@@ -115,7 +115,7 @@ func mentionedGlobals(code string) (names []string, all bool) {
 			all = true
 		}
 	}
-	if strings.Contains(code, `p{`) || strings.Contains(code, `P{`) {
+	if seen["RegExp"] || strings.Contains(code, `p{`) || strings.Contains(code, `P{`) {
 		names = append(names, unicodeClasses)
 	}
 	if strings.Contains(code, `\u`) {

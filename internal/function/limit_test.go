@@ -1,0 +1,67 @@
+package function
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"regent/internal/app"
+	"regent/internal/caller"
+	"regent/internal/fault"
+)
+
+// TestConcurrencyLimit fills an app's places and its queue: the next call is
+// refused with the settings and their values.
+func TestConcurrencyLimit(t *testing.T) {
+	r := mustStart(t, Config{})
+	d := mustDeploy(t, r, nil, map[string]string{"wait": `exports = () => new Promise(r => setTimeout(r, 60000))`}, func(a *app.App) {
+		a.Settings = app.DefaultSettings()
+		a.Settings.FunctionConcurrency, a.Settings.FunctionQueue = 2, 1
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 3)
+	for range 3 {
+		go func() { _, err := d.Call(ctx, caller.Caller{}, "wait", nil); ended <- err }()
+	}
+	for range 1000 {
+		if len(d.places) == 2 && d.waiting.Load() == 1 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	_, err := d.Call(context.Background(), caller.Caller{}, "wait", nil)
+	wantCode(t, err, fault.FunctionExecutionError, 429, "too many function calls at once (function_concurrency = 2, function_queue = 1)")
+	cancel()
+	for range 3 {
+		if err := <-ended; err == nil {
+			t.Error("a call whose caller has gone succeeded")
+		}
+	}
+}
+
+// unprepared makes this test's program one whose main lacks its first call.
+const unprepared = "REGENT_TEST_UNPREPARED"
+
+// TestUnprepared embeds the runtime in a program that cannot become a host.
+func TestUnprepared(t *testing.T) {
+	if os.Getenv(unprepared) != "" {
+		r, err := Start(Config{})
+		if err == nil {
+			r.Close()
+		}
+		t.Fatalf("Start: %v", err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run", "^TestUnprepared$")
+	cmd.Env = append(os.Environ(), unprepared+"=1")
+	out, _ := cmd.CombinedOutput()
+	if !strings.Contains(string(out), "Start: functions need function-host processes: call regent.MaybeRunFunctionHost() first in main()") {
+		t.Errorf("%s", out)
+	}
+}
