@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"regent/docdb"
 	"regent/internal/operator"
@@ -47,6 +48,13 @@ whose checksums are looked at. The exit code is 1 when anything is wrong.`, NoAp
 		before := db.Stats().DiskBytes
 		if err := db.Compact(ctx); err != nil {
 			return err
+		}
+		// The old files go in the background.
+		for range 20 {
+			if db.Stats().DiskBytes <= before {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
 		return c.Print(operator.Row{{Name: "bytes_before", Value: before}, {Name: "bytes_after", Value: db.Stats().DiskBytes}})
 	})},

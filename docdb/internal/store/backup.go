@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -37,22 +36,7 @@ func (s *Store) Compact(ctx context.Context) error {
 }
 
 func (s *Store) compact(ctx context.Context) error {
-	if err := s.db.Compact(ctx, []byte{0}, []byte{0xFF}, true); err != nil {
-		return err
-	}
-	// The old files go in the background; whoever asks how much room there is now wants them gone.
-	for wait := time.Millisecond; wait < 2*time.Second; wait *= 2 {
-		m := s.db.Metrics()
-		if m.Table.Local.ObsoleteCount == 0 && m.BlobFiles.Local.ObsoleteCount == 0 && m.WAL.ObsoleteFiles == 0 {
-			break
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
+	return s.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)
 }
 
 // OplogBytes estimates the size of the oplog on disk.
