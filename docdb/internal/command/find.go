@@ -473,6 +473,9 @@ func (f *filtered) Next(ctx context.Context) (bson.Raw, error) { return f.scan.N
 
 // Share implements stage.Sharer.
 func (f *filtered) Share(ctx context.Context, fields []string, begin func() stage.Sink, merge func(stage.Sink) (bool, error)) error {
+	if f.m == nil {
+		return nil // one _id is asked for: nothing to share out
+	}
 	find := f.m.Finder(fields)
 	if find == nil {
 		return nil
