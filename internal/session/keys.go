@@ -258,27 +258,48 @@ func (s *Service) Keys(ctx context.Context, app bson.ObjectID) ([]Key, error) {
 	return keys, nil
 }
 
-// verifyKey finds the secret for a key id that a token names.
+// verifyKey finds the secret for a key id that a token names. One that is newer
+// than those known may come from another process, a moment ago: it is looked for
+// in the database, at once or as soon as reloadInterval allows.
 func (s *Service) verifyKey(ctx context.Context, app bson.ObjectID, kid string) ([]byte, error) {
 	r, err := s.ring(ctx, app)
 	if err != nil {
 		return nil, err
 	}
-	secret, age := r.secrets[kid], time.Since(r.loaded)
-	if secret != nil {
+	if secret := r.secrets[kid]; secret != nil {
 		return secret, nil
 	}
-	if age > reloadInterval {
-		// Another process may have rotated the keys a moment ago.
+	if !r.older(kid) {
+		return nil, errSignature
+	}
+	asked := time.Now()
+	select {
+	case <-time.After(reloadInterval - time.Since(r.loaded)):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if r, err = s.ring(ctx, app); err != nil {
+		return nil, err
+	}
+	if r.loaded.Before(asked) { // nobody else who waited has read it meanwhile
 		if r, err = s.loadRing(ctx, app); err != nil {
 			return nil, err
 		}
-		secret = r.secrets[kid]
 	}
-	if secret == nil {
-		return nil, errSignature
+	if secret := r.secrets[kid]; secret != nil {
+		return secret, nil
 	}
-	return secret, nil
+	return nil, errSignature
+}
+
+// older reports whether a key id is that of a key made after the ring's: they are
+// numbered.
+func (r *keyRing) older(kid string) bool {
+	n, err := strconv.Atoi(kid)
+	newest, _ := strconv.Atoi(r.signing)
+	return err == nil && n > newest
 }
 
 func (s *Service) forgetRings() {

@@ -60,6 +60,7 @@ type Service struct {
 	cancel   func()
 
 	ringsMu sync.Mutex
+	reload  sync.Mutex // held while the keys are read again for an unknown one
 	rings   map[bson.ObjectID]*keyRing
 }
 
