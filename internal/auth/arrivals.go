@@ -12,18 +12,15 @@ import (
 	"regent/internal/bulk"
 )
 
-// How many commands insert new users at once, and how many users one may carry.
-// With few a user waits longer for its turn, with many they share less: four keep
-// the disk busy while it is slow, and carry several users each while it is fast.
 const (
-	arrivalWriters = 4
-	arrivalBatch   = 64
-	arrivalLimit   = 30 * time.Second
+	arrivalBatch = 256 // users that one command may carry
+	arrivalLimit = 30 * time.Second
 )
 
-// arrivals inserts new users. Those that arrive while the writers are busy go
-// into the database together, by one command and one commit; one that arrives
-// alone is written at once.
+// arrivals inserts new users. Those that arrive while the writer is busy go into
+// the database together, by one command and one commit; one that arrives alone is
+// written at once. There is one writer: with more, each command carries less, and
+// what that costs is more than what a commit waits for the disk.
 type arrivals struct {
 	users   *bulk.Inserter
 	waiting chan *arrival

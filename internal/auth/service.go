@@ -185,9 +185,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.arrivals = arrivals{users: inserter, waiting: make(chan *arrival), closing: background}
-	for range arrivalWriters {
-		s.background.Go(s.arrivals.run)
-	}
+	s.background.Go(s.arrivals.run)
 	if s.settings.AnonymousUserMaxIdleDays > 0 {
 		s.background.Go(func() { s.sweep(background) })
 	}
