@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -97,6 +98,9 @@ func closeInherited() {
 
 func limitProcess(memory int64) {
 	giveWay()
+	// There is a host for each processor: that one's collector, or its calls, must
+	// not take the others' and the server's.
+	runtime.GOMAXPROCS(1)
 	if memory > 0 {
 		// Data counts what may be written and so what Go's heap really takes;
 		// the address space would count Go's reservations too.
