@@ -76,6 +76,7 @@ func (c *call) findPoint(ns string, coll *store.Collection, skip, limit, batch i
 			return true, err
 		}
 	}
+	ix.Use() // here, since a plan that takes over counts for itself
 	out, _ = bsoncore.AppendArrayEnd(out, a)
 	out = bsoncore.AppendInt64Element(out, "id", 0)
 	out = bsoncore.AppendStringElement(out, "ns", ns)

@@ -146,21 +146,17 @@ func (u *Unit) Read(id RecordID, dst []byte) (bson.Raw, error) {
 
 // Find gives the record that has the _id.
 func (u *Unit) Find(id bson.RawValue) (RecordID, error) {
-	return findValue(u.view, u.def.Indexes[0], id)
+	return FindValue(u.view, u.def.Indexes[0], id)
 }
 
 // FindID gives the record that has the _id, or ErrNotFound. It counts as a use of the index.
 func FindID(v View, d *Def, id bson.RawValue) (RecordID, error) {
+	d.Indexes[0].Use()
 	return FindValue(v, d.Indexes[0], id)
 }
 
-// FindValue gives the first record under a value in an index of one field, or ErrNotFound. It counts as a use of the index.
+// FindValue gives the first record under a value in an index of one field, or ErrNotFound.
 func FindValue(v View, ix *Index, val bson.RawValue) (RecordID, error) {
-	ix.Use()
-	return findValue(v, ix, val)
-}
-
-func findValue(v View, ix *Index, val bson.RawValue) (RecordID, error) {
 	var kb [64]byte
 	key := keys.AppendField(append(kb[:0], ix.prefix...), val, ix.Keys.Fields[0].Desc, ix.Keys.Collator)
 	if ix.Unique {
