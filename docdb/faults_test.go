@@ -41,7 +41,7 @@ func (f *fault) MaybeError(op errorfs.Op) error {
 
 func writes(op errorfs.Op) bool {
 	switch op.Kind {
-	case errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpReuseForWrite, errorfs.OpRename:
+	case errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpReuseForWrite, errorfs.OpRename:
 		return true
 	}
 	return false

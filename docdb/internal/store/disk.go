@@ -177,7 +177,7 @@ func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs
 	if d.failed.Load() == nil {
 		file, err := f()
 		if err == nil {
-			return &diskFile{File: file, d: d, name: name, data: data(name)}, nil
+			return d.file(name, file), nil
 		}
 		if !d.armed.Load() {
 			return nil, err
@@ -189,6 +189,18 @@ func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs
 		return nil, d.err()
 	}
 	return d.shadow.Create(name, category)
+}
+
+// file is a new file, or one that is used again.
+func (d *disk) file(name string, file vfs.File) *diskFile {
+	f := &diskFile{File: file, d: d, name: name, data: data(name)}
+	if isLog(name) {
+		f.log = &logFile{}
+		if i, err := file.Stat(); err == nil {
+			f.log.written = i.Size()
+		}
+	}
+	return f
 }
 
 // Create implements vfs.FS.
@@ -281,6 +293,7 @@ type diskFile struct {
 	d    *disk
 	name string
 	data bool
+	log  *logFile // of a file of the log
 }
 
 // done says what Pebble is told of a result. A failure of a data file is told, since the file is not used then.
@@ -317,6 +330,9 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	}
 	if f.d.written.Add(int64(len(p))) > measureEvery {
 		f.d.measure()
+	}
+	if f.log != nil {
+		f.writeAhead(len(p))
 	}
 	n, err := f.File.Write(p)
 	if err = f.done("write", err); err == nil {
