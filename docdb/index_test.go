@@ -38,6 +38,7 @@ func valid(t *rapid.T, coll *mongo.Collection) {
 
 var collations = []*options.Collation{
 	nil, {Locale: "en", Strength: 1}, {Locale: "en", Strength: 2}, {Locale: "en", Strength: 3}, {Locale: "en", NumericOrdering: true}, {Locale: "sv", Strength: 2}, {Locale: "en", Strength: 1, CaseLevel: true}, {Locale: "en", Alternate: "shifted"},
+	{Locale: "en", Strength: 2, Alternate: "shifted", MaxVariable: "space"},
 }
 
 var folded = []any{"a", "A", "á", "Á", "ab", "AB", "aB", "b", "B", "ä", "z", "Z", "2", "10", "010", "a b", "ab ", "", "é", int32(2), nil, bson.A{"a", "B"}, bson.A{"Á"}, bson.D{{Key: "b", Value: "A"}}, bson.D{{Key: "b", Value: "a"}}}

@@ -37,8 +37,10 @@ type Collation struct {
 // weigher makes keys; it is used by one goroutine at a time.
 type weigher struct {
 	main, low *collate.Collator // low: up to the level below which case comes in, when case is a level of its own
+	letters   *collate.Collator // the first level alone, where spaces are left out
 	buf       collate.Buffer
 	a, b      []byte
+	rest      []byte // a string without its spaces
 }
 
 // Comparer returns c as what the value package compares with: nil for the simple collation.
@@ -92,6 +94,9 @@ func (c *Collation) weigher() *weigher {
 	if c.splitCase() {
 		w.low = c.collator(min(c.strength, 2))
 	}
+	if c.spacesOnly() {
+		w.letters = c.collator(1)
+	}
 	return w
 }
 
@@ -111,7 +116,7 @@ func (c *Collation) collator(strength int) *collate.Collator {
 	if c.numericOrdering {
 		set("kn", "true")
 	}
-	if c.alternate == "shifted" {
+	if c.alternate == "shifted" && !c.spacesOnly() {
 		set("ka", "shifted")
 	}
 	if c.backwards {
@@ -140,9 +145,22 @@ func (c *Collation) AppendStringKey(dst []byte, s []byte) []byte {
 }
 
 func (c *Collation) appendKey(dst, s []byte, w *weigher) []byte {
+	if !c.spacesOnly() {
+		return c.identical(c.appendLevels(dst, s, w), s)
+	}
+	w.rest = c.withoutSpaces(w.rest[:0], s, w)
+	dst = c.appendLevels(dst, w.rest, w)
+	if c.strength >= 4 {
+		dst = c.appendSpaces(append(dst, 0, 0), s, w)
+	}
+	return c.identical(dst, s)
+}
+
+// appendLevels appends the weights of letters, accents and case, and of what is finer, down to the strength.
+func (c *Collation) appendLevels(dst, s []byte, w *weigher) []byte {
 	w.buf.Reset()
 	if w.low == nil {
-		return c.identical(append(dst, w.main.Key(&w.buf, s)...), s)
+		return append(dst, w.main.Key(&w.buf, s)...)
 	}
 	dst = append(dst, w.low.Key(&w.buf, s)...)
 	dst = append(dst, 0, 0)
@@ -151,7 +169,7 @@ func (c *Collation) appendKey(dst, s []byte, w *weigher) []byte {
 		dst = append(dst, 0, 0)
 		dst = append(dst, w.main.Key(&w.buf, s)...)
 	}
-	return c.identical(dst, s)
+	return dst
 }
 
 // identical appends the text itself at strength 5, which tells apart all that is not canonically equivalent.

@@ -45,7 +45,7 @@ func options() []option {
 		{"alternate", "whether spaces and punctuation count: non-ignorable, shifted", func(c *Collation, v bson.RawValue) error {
 			return text(v, "alternate", &c.alternate, "non-ignorable", "shifted")
 		}},
-		{"maxVariable", "what shifted leaves out: punct; space is refused with shifted", func(c *Collation, v bson.RawValue) error {
+		{"maxVariable", "what shifted leaves out: punct (spaces and punctuation), space (spaces only)", func(c *Collation, v bson.RawValue) error {
 			return text(v, "maxVariable", &c.maxVariable, "punct", "space")
 		}},
 		{"normalization", "composed and decomposed forms are always one", func(c *Collation, v bson.RawValue) error { return boolean(v, "normalization", &c.normalization) }},
@@ -100,9 +100,6 @@ func Parse(doc bson.Raw) (*Collation, error) {
 			return nil, mongoerr.New(mongoerr.BadValue, "If 'locale' is 'simple', no other collation options may be specified: %s", value.ShowDoc(doc))
 		}
 		return nil, nil
-	}
-	if c.maxVariable == "space" && c.alternate == "shifted" {
-		return nil, mongoerr.New(mongoerr.NotImplemented, "collation: maxVariable \"space\" with alternate \"shifted\" is not supported")
 	}
 	if c.backwards && c.strength == 1 {
 		return nil, mongoerr.New(mongoerr.BadValue, "'backwards' is invalid with 'strength' of 1: %s", value.ShowDoc(doc))
