@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -115,6 +116,45 @@ func filter(t *rapid.T, depth int) bson.D {
 var indexKeys = []bson.D{
 	{{Key: "a", Value: 1}}, {{Key: "a", Value: -1}, {Key: "b", Value: 1}}, {{Key: "a.b", Value: 1}}, {{Key: "a.b", Value: 1}, {Key: "a.c", Value: -1}},
 	{{Key: "b", Value: 1}, {Key: "a", Value: 1}, {Key: "c", Value: 1}}, {{Key: "c", Value: "hashed"}}, {{Key: "$**", Value: 1}}, {{Key: "b.a", Value: -1}}, {{Key: "a.0", Value: 1}}, {{Key: "a.b.c", Value: 1}, {Key: "b", Value: 1}},
+	{{Key: "a.$**", Value: 1}}, {{Key: "a.b.$**", Value: -1}}, {{Key: "$**", Value: -1}}, {{Key: "$**", Value: 1}},
+	{{Key: "b", Value: 1}, {Key: "a.$**", Value: 1}}, {{Key: "a.$**", Value: -1}, {Key: "b", Value: -1}, {Key: "c", Value: 1}},
+	{{Key: "c", Value: 1}, {Key: "$**", Value: 1}, {Key: "b", Value: -1}}, {{Key: "b.a", Value: 1}, {Key: "b.b", Value: 1}, {Key: "$**", Value: -1}},
+}
+
+// wildcardProjections are for key patterns with $**, by the fields beside it.
+var wildcardProjections = map[string][]bson.D{
+	"":        {nil, {{Key: "a", Value: 1}}, {{Key: "a.b", Value: 1}, {Key: "c", Value: 1}}, {{Key: "a", Value: 0}}, {{Key: "a", Value: bson.D{{Key: "b", Value: 0}}}}, {{Key: "_id", Value: 1}, {Key: "b", Value: 0}}, {{Key: "_id", Value: 0}, {Key: "b", Value: 1}}},
+	"c b":     {{{Key: "a", Value: 1}}, {{Key: "a.b", Value: true}}, {{Key: "b", Value: 0}, {Key: "c", Value: 0}}, {{Key: "_id", Value: 1}, {Key: "a", Value: 1}}},
+	"b.a b.b": {{{Key: "b", Value: 0}}, {{Key: "b.a", Value: 0}, {Key: "b.b", Value: 0}}, {{Key: "a", Value: 1}, {Key: "c", Value: 1}}},
+}
+
+// indexModel makes one of indexKeys with options that it can have.
+func indexModel(t *rapid.T) mongo.IndexModel {
+	key := rapid.SampledFrom(indexKeys).Draw(t, "key")
+	m := mongo.IndexModel{Keys: key, Options: options.Index()}
+	var beside []string
+	wild, whole := false, false
+	for _, k := range key {
+		if strings.HasSuffix(k.Key, "$**") {
+			wild, whole = true, k.Key == "$**"
+		} else {
+			beside = append(beside, k.Key)
+		}
+	}
+	if whole {
+		if p := rapid.SampledFrom(wildcardProjections[strings.Join(beside, " ")]).Draw(t, "projection"); p != nil {
+			m.Options.SetWildcardProjection(p)
+		}
+	}
+	switch rapid.IntRange(0, 4).Draw(t, "flavour") {
+	case 0:
+		if !wild {
+			m.Options.SetSparse(true)
+		}
+	case 1:
+		m.Options.SetPartialFilterExpression(bson.D{{Key: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "pp"), Value: rapid.SampledFrom([]any{bson.D{{Key: "$exists", Value: true}}, bson.D{{Key: "$gte", Value: 1}}, "a"}).Draw(t, "pf")}})
+	}
+	return m
 }
 
 // ids runs a find and gives the _ids that it found.
@@ -150,15 +190,7 @@ func TestIndexesDoNotChangeResults(t *testing.T) {
 		}
 		var made []bson.D
 		for i := rapid.IntRange(1, 4).Draw(rt, "indexes"); i > 0; i-- {
-			m := mongo.IndexModel{Keys: rapid.SampledFrom(indexKeys).Draw(rt, "key"), Options: options.Index()}
-			if k := m.Keys.(bson.D); k[0].Key != "$**" {
-				switch rapid.IntRange(0, 4).Draw(rt, "flavour") {
-				case 0:
-					m.Options.SetSparse(true)
-				case 1:
-					m.Options.SetPartialFilterExpression(bson.D{{Key: rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "pp"), Value: rapid.SampledFrom([]any{bson.D{{Key: "$exists", Value: true}}, bson.D{{Key: "$gte", Value: 1}}, "a"}).Draw(rt, "pf")}})
-				}
-			}
+			m := indexModel(rt)
 			if _, err := coll.Indexes().CreateOne(c, m); err == nil {
 				made = append(made, m.Keys.(bson.D))
 			}

@@ -326,6 +326,25 @@ func withStats(d bson.D, stats *plan.Stats) bson.D {
 	return d
 }
 
+// scannedPattern is the key pattern of an index; that of a wildcard index names the path that is scanned.
+func scannedPattern(p *plan.Plan) any {
+	at := p.Index.Keys.WildcardAt()
+	if at < 0 || len(p.Bounds) <= at+1 {
+		return p.Index.Key
+	}
+	d := bson.D{}
+	it := value.Over(p.Index.Key)
+	for i := 0; it.Next(); i++ {
+		path := it.Key()
+		if i == at {
+			d = append(d, bson.E{Key: "$_path", Value: int32(1)})
+			path = p.Bounds[at+1].Path
+		}
+		d = append(d, bson.E{Key: path, Value: it.Value()})
+	}
+	return d
+}
+
 func scanOnly(p *plan.Plan, stats *plan.Stats) bson.D {
 	if p.Stage != plan.IndexScan {
 		return bson.D{{Key: "stage", Value: string(p.Stage)}}
@@ -342,7 +361,7 @@ func scanOnly(p *plan.Plan, stats *plan.Stats) bson.D {
 		}
 		bounds = append(bounds, bson.E{Key: b.Path, Value: list})
 	}
-	d := bson.D{{Key: "stage", Value: "IXSCAN"}, {Key: "keyPattern", Value: p.Index.Key}, {Key: "indexName", Value: p.Index.Name}, {Key: "isMultiKey", Value: p.Index.Multikey() != 0},
+	d := bson.D{{Key: "stage", Value: "IXSCAN"}, {Key: "keyPattern", Value: scannedPattern(p)}, {Key: "indexName", Value: p.Index.Name}, {Key: "isMultiKey", Value: p.Index.Multikey() != 0},
 		{Key: "isUnique", Value: p.Index.Unique}, {Key: "isSparse", Value: p.Index.Sparse}, {Key: "isPartial", Value: p.Index.Partial != nil}, {Key: "indexVersion", Value: int32(2)},
 		{Key: "direction", Value: direction}, {Key: "indexBounds", Value: bounds}}
 	if stats != nil {

@@ -313,6 +313,9 @@ func (c *call) makePlan(d *store.Def, q *query, snapshot uint64) (*plan.Plan, er
 		return nil, mongoerr.New(51173, "When using min()/max() a hint of which index to use must be provided")
 	}
 	if q.min != nil || q.max != nil {
+		if ix.Keys.WildcardAt() >= 0 {
+			return nil, mongoerr.New(51174, "The index chosen is not compatible with min/max")
+		}
 		for _, b := range []bson.Raw{q.min, q.max} {
 			if b != nil && !sameFields(b, ix.Key) {
 				return nil, mongoerr.New(51174, "The index chosen is not compatible with min/max")

@@ -264,13 +264,8 @@ func (c *call) indexSpec(d *store.Def, in bson.Raw, lenient bool) (bson.Raw, err
 	}
 	switch special {
 	case "wildcard":
-		for _, k := range []string{"unique", "expireAfterSeconds"} {
-			if has(k) {
-				return nil, mongoerr.New(mongoerr.CannotCreateIndex, "Index type 'wildcard' does not support the %s option", k)
-			}
-		}
-		if has("wildcardProjection") && value.Lookup(key, "$**").Type == 0 {
-			return nil, mongoerr.New(mongoerr.FailedToParse, "The 'wildcardProjection' option is only allowed when 'key' is {\"$**\": ±1}")
+		if err := checkWildcard(key, options); err != nil {
+			return nil, err
 		}
 	case "hashed":
 		if has("unique") {
@@ -339,7 +334,7 @@ func checkKey(key bson.Raw) (kind string, err error) {
 			return "", mongoerr.New(mongoerr.CannotCreateIndex, "Index key contains the field '%s' twice", path)
 		}
 		seen[path] = true
-		wild := path == "$**" || strings.HasSuffix(path, ".$**")
+		wild := isWildcard(path)
 		if path == "" {
 			return "", mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot be an empty field.")
 		}
@@ -359,6 +354,12 @@ func checkKey(key bson.Raw) (kind string, err error) {
 			f, _ := value.Float64(v)
 			if f == 0 || f != f {
 				return "", mongoerr.New(mongoerr.CannotCreateIndex, "Values in the index key pattern cannot be 0.")
+			}
+			if wild && kind == "wildcard" {
+				return "", mongoerr.New(mongoerr.CannotCreateIndex, "wildcard indexes do not allow more than one wildcard field")
+			}
+			if wild && kind != "" {
+				return "", mongoerr.New(mongoerr.CannotCreateIndex, "wildcard indexes do not allow fields of the kind '%s'", kind)
 			}
 			if wild {
 				kind = "wildcard"
@@ -380,9 +381,6 @@ func checkKey(key bson.Raw) (kind string, err error) {
 	}
 	if n > maxIndexFields {
 		return "", mongoerr.New(13103, "too many compound keys")
-	}
-	if kind == "wildcard" && n > 1 {
-		return "", mongoerr.New(mongoerr.CannotCreateIndex, "docdb does not support compound wildcard indexes")
 	}
 	return kind, nil
 }

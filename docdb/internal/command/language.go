@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -46,28 +45,11 @@ func (l Language) Filter(filter, collationSpec bson.Raw) (func(bson.Raw) (bool, 
 
 // Included implements store.Language: wildcardProjection includes or excludes paths, as a projection does.
 func (l Language) Included(projection bson.Raw) (func(string) bool, error) {
-	include := false
-	var paths []string
-	it := value.Over(projection)
-	for it.Next() {
-		on := value.Truthy(it.Value())
-		if it.Key() != "_id" || on {
-			include = include || on
-		}
-		paths = append(paths, strings.Clone(it.Key()))
-	}
-	if it.Bad() || len(paths) == 0 {
+	if value.Count(projection) == 0 {
 		return nil, mongoerr.New(mongoerr.FailedToParse, "wildcardProjection must be a non-empty document")
 	}
-	covered := func(path string) bool {
-		for _, p := range paths {
-			if path == p || strings.HasPrefix(path, p+".") {
-				return true
-			}
-		}
-		return false
-	}
-	return func(path string) bool { return covered(path) == include }, nil
+	r := reachOf(projection)
+	return r.covers, nil
 }
 
 // Validator implements store.Language: the validator of a collection's options, by validationLevel and validationAction.

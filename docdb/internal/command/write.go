@@ -173,6 +173,10 @@ func keyError(err error) *mongoerr.Error {
 	if errors.As(err, &hashed) {
 		return mongoerr.New(16766, "%v", err)
 	}
+	var beside *keys.WildcardArrayError
+	if errors.As(err, &beside) {
+		return mongoerr.New(7246301, "%v", err)
+	}
 	var amb *keys.AmbiguousPathError
 	if errors.As(err, &amb) {
 		return mongoerr.New(16746, "%v", err)

@@ -27,5 +27,6 @@
 //
 // Numbers of the four numeric types that are equal have equal bytes, so 1, 1L and 1.0 collide in a unique index, as they must.
 // No encoded value is a proper prefix of another one, and no value starts with 00 or FF: FF after a prefix is an upper bound of
-// everything that starts with the prefix. A descending field has all its bytes inverted.
+// everything that starts with the prefix. A descending field has all its bytes inverted. A field of a wildcard index is two values: the
+// path as a string, always ascending, and the value found there (extractWildcard).
 package keys

@@ -33,8 +33,8 @@ type place struct {
 func (s *Spec) Extract(doc bson.Raw, set *Set) error {
 	set.Keys, set.Multikey = set.Keys[:0], 0
 	set.buf, set.starts = set.buf[:0], set.starts[:0]
-	if len(s.Fields) == 1 && s.Fields[0].Kind == Wildcard {
-		if err := s.extractWildcard(doc, set); err != nil {
+	if at := s.WildcardAt(); at >= 0 {
+		if err := s.extractWildcard(doc, set, at); err != nil {
 			return err
 		}
 		set.finish()
@@ -306,98 +306,6 @@ func AppendHash(dst []byte, v bson.RawValue, desc bool, c Collator) []byte {
 		Invert(dst[n:])
 	}
 	return dst
-}
-
-// extractWildcard writes a key [path as string bytes][value] for every leaf of the document below the field's path.
-func (s *Spec) extractWildcard(doc bson.Raw, set *Set) error {
-	v := bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}
-	s.wildcard(v, "", s.Fields[0].Parts, set)
-	return nil
-}
-
-// AppendWildcardPath appends the part of a wildcard key that names the path.
-func AppendWildcardPath(dst []byte, path string) []byte {
-	return appendEscaped(append(dst, byteString), path)
-}
-
-func (s *Spec) wildcard(v bson.RawValue, path string, under []string, set *Set) {
-	if len(under) > 0 && under[0] != "$**" {
-		if v.Type == bson.TypeArray {
-			for rem := elements(v.Value); len(rem) > 0; {
-				e, rest, ok := bsoncore.ReadElement(rem)
-				if !ok {
-					return
-				}
-				rem = rest
-				if cv := e.Value(); bson.Type(cv.Type) == bson.TypeEmbeddedDocument {
-					set.Multikey = 1
-					s.wildcard(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: cv.Data}, path, under, set)
-				}
-			}
-			return
-		}
-		if v.Type != bson.TypeEmbeddedDocument {
-			return
-		}
-		if m, ok := Member(v.Value, under[0]); ok {
-			s.wildcard(m, join(path, under[0]), under[1:], set)
-		}
-		return
-	}
-	switch v.Type {
-	case bson.TypeEmbeddedDocument:
-		rem := elements(v.Value)
-		if len(rem) == 0 && path != "" {
-			s.wildcardLeaf(v, path, set)
-		}
-		for len(rem) > 0 {
-			e, rest, ok := bsoncore.ReadElement(rem)
-			if !ok {
-				return
-			}
-			rem = rest
-			cv := e.Value()
-			s.wildcard(bson.RawValue{Type: bson.Type(cv.Type), Value: cv.Data}, join(path, e.Key()), nil, set)
-		}
-	case bson.TypeArray:
-		set.Multikey = 1
-		rem := elements(v.Value)
-		if len(rem) == 0 {
-			s.wildcardLeaf(bson.RawValue{Type: bson.TypeUndefined}, path, set)
-		}
-		for len(rem) > 0 {
-			e, rest, ok := bsoncore.ReadElement(rem)
-			if !ok {
-				return
-			}
-			rem = rest
-			cv := e.Value()
-			el := bson.RawValue{Type: bson.Type(cv.Type), Value: cv.Data}
-			if el.Type == bson.TypeEmbeddedDocument {
-				s.wildcard(el, path, nil, set)
-				continue
-			}
-			s.wildcardLeaf(el, path, set)
-		}
-	default:
-		s.wildcardLeaf(v, path, set)
-	}
-}
-
-func (s *Spec) wildcardLeaf(v bson.RawValue, path string, set *Set) {
-	if s.Included != nil && !s.Included(path) {
-		return
-	}
-	set.starts = append(set.starts, len(set.buf))
-	set.buf = AppendWildcardPath(set.buf, path)
-	set.buf = AppendField(set.buf, v, s.Fields[0].Desc, s.Collator)
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }
 
 // ValuesOf gives the values of the fields that made a key of doc; a missing one is the zero value.

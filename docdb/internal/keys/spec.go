@@ -43,6 +43,30 @@ type Spec struct {
 	Included func(path string) bool
 }
 
+// WildcardAt is the position of the wildcard field, or -1.
+func (s *Spec) WildcardAt() int {
+	for i := range s.Fields {
+		if s.Fields[i].Kind == Wildcard {
+			return i
+		}
+	}
+	return -1
+}
+
+// Under is the path that a wildcard field has everything below of; "" for the whole document.
+func (f *Field) Under() string {
+	return strings.TrimSuffix(strings.TrimSuffix(f.Path, "$**"), ".")
+}
+
+// Reaches reports whether a wildcard field has the values of a path.
+func (s *Spec) Reaches(at int, path string) bool {
+	under := s.Fields[at].Under()
+	if under != "" && path != under && !strings.HasPrefix(path, under+".") {
+		return false
+	}
+	return s.Included == nil || s.Included(path)
+}
+
 // Simple reports whether every field is keyed by its plain values.
 func (s *Spec) Simple() bool {
 	for _, f := range s.Fields {
@@ -67,6 +91,13 @@ type HashedArrayError struct{ Path string }
 
 func (e *HashedArrayError) Error() string {
 	return "hashed indexes do not currently support array values. Found array at path: " + e.Path
+}
+
+// WildcardArrayError says that a field beside a wildcard holds an array, or goes through one (7246301).
+type WildcardArrayError struct{ Path string }
+
+func (e *WildcardArrayError) Error() string {
+	return "a compound wildcard index holds no arrays in its other fields. Found array at path: " + e.Path
 }
 
 // AmbiguousPathError says that a numeric part of an indexed path is both a position and a member's name (16746).

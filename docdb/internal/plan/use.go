@@ -20,8 +20,8 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 	if r.Text != nil && !hasText(spec) {
 		return nil // a $text is answered by the text index, as its score is
 	}
-	if len(spec.Fields) == 1 && spec.Fields[0].Kind == keys.Wildcard {
-		return wildcard(r, c, ix)
+	if at := spec.WildcardAt(); at >= 0 {
+		return wildcard(r, c, ix, at)
 	}
 	geo := -1
 	for i, f := range spec.Fields {
