@@ -1,9 +1,7 @@
 package collation
 
 import (
-	"bufio"
 	"bytes"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,68 +10,46 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
-	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/value"
 )
 
 func parse(t testing.TB, ejson string) (*Collation, error) {
 	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(ejson), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Parse(b)
+	return Parse(cases.Doc(t, ejson))
 }
 
 // TestCases runs testdata/cases.txt.
 func TestCases(t *testing.T) {
-	f, err := os.Open("testdata/cases.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	type row struct {
-		word string
-		line int
-	}
+	type row struct{ word, line string }
 	var rows []row
 	var c *Collation
 	var failure error
-	var spec string
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-		switch verb {
-		case "", "#":
+	cases.Run(t, "testdata/cases.txt", func(l *cases.Line) {
+		switch l.Verb {
 		case "collation":
-			spec, rows = arg, nil
-			c, failure = parse(t, arg)
+			l.About, rows = l.Arg, nil
+			c, failure = Parse(l.Doc())
 		case "error":
-			if strconv.Itoa(int(mongoerr.CodeOf(failure))) != arg {
-				t.Errorf("line %d: %s: %v", n, spec, failure)
-			}
+			l.WantError(failure)
 		case "order":
-			if failure != nil {
-				t.Fatalf("line %d: %s: %v", n, spec, failure)
-			}
-			for _, w := range words(t, arg) {
+			l.Succeeded(failure)
+			for _, w := range words(t, l.Arg) {
 				for _, r := range rows {
 					want := -1
-					if r.line == n {
+					if r.line == l.Place() {
 						want = 0
 					}
 					if got := c.CompareStrings([]byte(r.word), []byte(w)); got != want {
-						t.Errorf("line %d: %s: %q and %q compare %d, want %d", n, spec, r.word, w, got, want)
+						l.Wrong("%q and %q compare %d, want %d", r.word, w, got, want)
 					}
 				}
-				rows = append(rows, row{w, n})
+				rows = append(rows, row{w, l.Place()})
 			}
+		default:
+			l.Unknown()
 		}
-	}
+	})
 }
 
 // words takes the words of a line apart; one with spaces or escapes is quoted.

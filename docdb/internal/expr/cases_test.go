@@ -2,8 +2,6 @@ package expr_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,33 +15,16 @@ import (
 // TestCases runs every case of testdata: each expression as it stands, so that its constants are folded, and again with the
 // document given at run time.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		if filepath.Base(file) == "tables.txt" {
-			continue // TestTables
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cases, err := exprtest.Cases(string(text))
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		for _, c := range cases {
-			runCase(t, filepath.Base(file), c)
-		}
+	for _, c := range exprtest.Read(t, "testdata/*.txt", "tables.txt") { // TestTables
+		runCase(t, c)
 	}
 }
 
-func runCase(t *testing.T, file string, c exprtest.Case) {
+func runCase(t *testing.T, c exprtest.Case) {
 	t.Helper()
 	fail := func(format string, args ...any) {
 		t.Helper()
-		t.Errorf("%s:%d: %s\n\t"+format, append([]any{file, c.Line, c.Text}, args...)...)
+		c.Fail(t, format, args...)
 	}
 	in, err := exprtest.Value(c.Input)
 	if err != nil {

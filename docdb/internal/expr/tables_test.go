@@ -46,7 +46,7 @@ func TestTables(t *testing.T) {
 			if in != "missing" {
 				doc = "{v: " + in + "}"
 			}
-			c := exprtest.Case{Line: n + 1, Text: head + " of " + in, Input: `{` + head + `: ["$v"]}`, On: doc, Out: out}
+			c := exprtest.Case{File: "tables.txt", Line: n + 1, Text: head + " of " + in, Input: `{` + head + `: ["$v"]}`, On: doc, Out: out}
 			if with != "" {
 				c.Input = `{` + head + `: ["$v", ` + with + `]}`
 			}
@@ -56,7 +56,7 @@ func TestTables(t *testing.T) {
 				}
 				c.Out = ""
 			}
-			runCase(t, "tables.txt", c)
+			runCase(t, c)
 		}
 	}
 }

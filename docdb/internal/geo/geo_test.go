@@ -1,87 +1,58 @@
 package geo
 
 import (
-	"bufio"
 	"math"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
 
-func val(t testing.TB, ejson string) bson.RawValue {
-	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(`{"v": `+ejson+`}`), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value.Lookup(b, "v")
-}
-
 // TestCases runs testdata/cases.txt. What a query takes must also be found by its ranges of index tokens.
 func TestCases(t *testing.T) {
-	f, err := os.Open("testdata/cases.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var q *Query
 	var failure error
-	var spec string
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-		switch verb {
-		case "", "#":
-			continue
+	cases.Run(t, "testdata/cases.txt", func(l *cases.Line) {
+		switch l.Verb {
 		case "query":
-			spec = arg
-			op, a, _ := strings.Cut(arg, " ")
+			l.About = l.Arg
+			op, a := l.Word(), l.Arg
 			siblings := bson.Raw(value.EmptyDoc.Value)
 			if i := strings.Index(a, "] {"); i >= 0 {
-				siblings = bson.Raw(val(t, a[i+2:]).Value)
+				siblings = cases.Doc(t, a[i+2:])
 				a = a[:i+1]
 			}
-			q, failure = Compile(op, val(t, a), siblings)
-			continue
+			q, failure = Compile(op, cases.Value(t, a), siblings)
+			return
 		case "error":
-			if e := mongoerr.As(failure); e == nil || e.Code != mongoerr.BadValue || e.Message != arg {
-				t.Errorf("line %d: %s: %v", n, spec, failure)
+			if e := mongoerr.As(failure); e == nil || e.Code != mongoerr.BadValue || e.Message != l.Arg {
+				l.Wrong("%v, want %s", failure, l.Arg)
 			}
-			continue
+			return
 		}
-		if failure != nil {
-			t.Fatalf("line %d: %s: %v", n, spec, failure)
+		l.Succeeded(failure)
+		want, d := l.Verb != "no", 0.0
+		if l.Verb == "distance" {
+			d = l.Number()
 		}
-		want, d := verb != "no", 0.0
-		if verb == "distance" {
-			var s string
-			s, arg, _ = strings.Cut(arg, " ")
-			d, _ = strconv.ParseFloat(s, 64)
-		}
-		v := val(t, arg)
+		v := l.Value()
 		if got := q.Matches(v); got != want {
-			t.Errorf("line %d: %s: %s gives %t", n, spec, arg, got)
+			l.Wrong("%s gives %t", l.Arg, got)
 		}
-		if verb == "distance" {
+		if l.Verb == "distance" {
 			if got, _, _ := q.Distance(v); math.Abs(got-d) > 1e-6*math.Max(d, 1) {
-				t.Errorf("line %d: %s: %s is %v away, want %v", n, spec, arg, got, d)
+				l.Wrong("%s is %v away, want %v", l.Arg, got, d)
 			}
 		}
 		if want && !found(t, q, v, SphereGrid(), true) {
-			t.Errorf("line %d: %s: %s is not in the ranges of the index", n, spec, arg)
+			l.Wrong("%s is not in the ranges of the index", l.Arg)
 		}
-	}
+	})
 }
 
 func TestVerticesAreBounded(t *testing.T) {

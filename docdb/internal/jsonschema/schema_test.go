@@ -1,71 +1,39 @@
 package jsonschema
 
 import (
-	"bufio"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/value"
 )
-
-func doc(t testing.TB, ejson string) bson.Raw {
-	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(ejson), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // TestCases runs testdata/cases.txt: a schema, documents that it takes (yes) or not (no), the explanation of the last refusal (why),
 // or the error of compiling it.
 func TestCases(t *testing.T) {
-	f, err := os.Open("testdata/cases.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var s *Schema
 	var failure error
-	var spec string
 	var details bson.Raw
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-		switch verb {
-		case "", "#":
+	cases.Run(t, "testdata/cases.txt", func(l *cases.Line) {
+		switch l.Verb {
 		case "schema":
-			spec = arg
-			s, failure = Compile(doc(t, arg))
+			l.About = l.Arg
+			s, failure = Compile(l.Doc())
 		case "error":
-			code, text, _ := strings.Cut(arg, " ")
-			if e := mongoerr.As(failure); e == nil || strconv.Itoa(int(e.Code)) != code || text != "" && e.Message != text {
-				t.Errorf("line %d: %s: %v", n, spec, failure)
-			}
+			l.WantError(failure)
 		case "yes", "no":
-			if failure != nil {
-				t.Fatalf("line %d: %s: %v", n, spec, failure)
-			}
+			l.Succeeded(failure)
 			var ok bool
-			ok, details = s.Validate(doc(t, arg))
-			if ok != (verb == "yes") {
-				t.Errorf("line %d: %s: %s gives %t", n, spec, arg, ok)
+			if ok, details = s.Validate(l.Doc()); ok != (l.Verb == "yes") {
+				l.Wrong("%s gives %t", l.Arg, ok)
 			}
 		case "why":
-			if string(details) != string(doc(t, arg)) {
-				t.Errorf("line %d: %s:\n got %s\nwant %s", n, spec, value.ShowDoc(details), arg)
+			if string(details) != string(l.Doc()) {
+				l.Wrong("\n got %s\nwant %s", value.ShowDoc(details), l.Arg)
 			}
 		default:
-			t.Fatalf("line %d: unknown verb %q", n, verb)
+			l.Unknown()
 		}
-	}
+	})
 }

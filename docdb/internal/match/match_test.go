@@ -1,104 +1,59 @@
 package match
 
 import (
-	"bufio"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
 
-func doc(t testing.TB, ejson string) bson.Raw {
-	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(ejson), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // TestCases runs testdata/*.txt. A line "filter F" is followed by documents that it takes (yes) or not (no), by the error that
 // its compilation gives (error CODE TEXT), by "position N DOC", or by "why DOC EXPLANATION".
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
+	var m *Matcher
+	var failure error
+	cases.Run(t, "testdata/*.txt", func(l *cases.Line) {
+		switch l.Verb {
+		case "filter":
+			l.About = l.Arg
+			m, failure = Compile(l.Doc(), Options{})
+			return
+		case "error":
+			l.WantError(failure)
+			return
 		}
-		var m *Matcher
-		var failure error
-		var filter string
-		sc := bufio.NewScanner(f)
-		for n := 1; sc.Scan(); n++ {
-			verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-			if verb == "" || verb[0] == '#' {
-				continue
+		l.Succeeded(failure)
+		switch l.Verb {
+		case "yes", "no":
+			got, err := often(t, m, l.Doc())
+			if err != nil || got != (l.Verb == "yes") {
+				l.Wrong("%s gives %t, %v", l.Arg, got, err)
 			}
-			fail := func(format string, args ...any) {
-				t.Helper()
-				t.Errorf("%s:%d: filter %s: "+format, append([]any{name, n, filter}, args...)...)
+		case "why":
+			dec := json.NewDecoder(strings.NewReader(l.Arg))
+			var d, want json.RawMessage
+			if dec.Decode(&d) != nil || dec.Decode(&want) != nil {
+				l.Fatalf("%s: not two documents", l.Place())
 			}
-			if verb == "filter" {
-				filter = arg
-				m, failure = Compile(doc(t, arg), Options{})
-				continue
+			if got := Explain(cases.Doc(t, l.About), cases.Doc(t, string(d)), Options{}); string(got) != string(cases.Doc(t, string(want))) {
+				l.Wrong("gives %s, want %s", value.ShowDoc(got), want)
 			}
-			if verb == "error" {
-				code, text, _ := strings.Cut(arg, " ")
-				e := mongoerr.As(failure)
-				if e == nil {
-					fail("no error, want %s", arg)
-				} else if strconv.Itoa(int(e.Code)) != code || (text != "" && e.Message != text) {
-					fail("error %d %s, want %s", e.Code, e.Message, arg)
-				}
-				continue
+		case "position":
+			want := int(l.Number())
+			ok, i, err := m.MatchPosition(l.Doc())
+			if !ok || err != nil || i != want {
+				l.Wrong("%s gives %t at %d, %v; want %d", l.Arg, ok, i, err, want)
 			}
-			if failure != nil {
-				fail("%v", failure)
-				continue
-			}
-			switch verb {
-			case "yes", "no":
-				got, err := often(t, m, doc(t, arg))
-				if err != nil || got != (verb == "yes") {
-					fail("%s gives %t, %v", arg, got, err)
-				}
-			case "why":
-				dec := json.NewDecoder(strings.NewReader(arg))
-				var d, want json.RawMessage
-				if dec.Decode(&d) != nil || dec.Decode(&want) != nil {
-					t.Fatalf("%s:%d: not two documents", name, n)
-				}
-				if got := Explain(doc(t, filter), doc(t, string(d)), Options{}); string(got) != string(doc(t, string(want))) {
-					fail("gives %s, want %s", value.ShowDoc(got), want)
-				}
-			case "position":
-				want, d, _ := strings.Cut(arg, " ")
-				ok, i, err := m.MatchPosition(doc(t, d))
-				if !ok || err != nil || strconv.Itoa(i) != want {
-					fail("%s gives %t at %d, %v; want %s", d, ok, i, err, want)
-				}
-			default:
-				t.Fatalf("%s:%d: unknown verb %q", name, n, verb)
-			}
+		default:
+			l.Unknown()
 		}
-		f.Close()
-	}
+	})
 }
 
 func TestTheTableIsWhatTheCompilerKnows(t *testing.T) {
@@ -114,19 +69,19 @@ func TestDepthIsBounded(t *testing.T) {
 	for range MaxDepth + 1 {
 		f = `{"$and": [` + f + `]}`
 	}
-	if _, err := Compile(doc(t, f), Options{}); mongoerr.CodeOf(err) != mongoerr.BadValue {
+	if _, err := Compile(cases.Doc(t, f), Options{}); mongoerr.CodeOf(err) != mongoerr.BadValue {
 		t.Fatal(err)
 	}
 }
 
 func TestSimpleFiltersDoNotAllocate(t *testing.T) {
-	d := doc(t, `{"_id": {"$oid": "000000000000000000000001"}, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
+	d := cases.Doc(t, `{"_id": {"$oid": "000000000000000000000001"}, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
 	for _, f := range []string{
 		`{"a": 5}`, `{"a": {"$gt": 1, "$lt": 9}}`, `{"s": "text", "a": {"$in": [1, 5]}}`, `{"n.b": 3}`, `{"l": 3}`,
 		`{"$or": [{"a": 1}, {"s": {"$ne": "x"}}]}`, `{"s": {"$regularExpression": {"pattern": "^te", "options": ""}}}`,
 		`{"_id": {"$oid": "000000000000000000000001"}}`,
 	} {
-		m, err := Compile(doc(t, f), Options{})
+		m, err := Compile(cases.Doc(t, f), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,8 +103,8 @@ func BenchmarkScan(b *testing.B) {
 		sb.WriteString(`, "field` + strconv.Itoa(i) + `": "` + strings.Repeat("x", 35) + `"`)
 	}
 	sb.WriteString(`, "age": 30, "city": "Berlin"}`)
-	d := doc(b, sb.String())
-	m, err := Compile(doc(b, `{"age": {"$gt": 18}, "city": "Berlin"}`), Options{})
+	d := cases.Doc(b, sb.String())
+	m, err := Compile(cases.Doc(b, `{"age": {"$gt": 18}, "city": "Berlin"}`), Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -161,10 +116,10 @@ func BenchmarkScan(b *testing.B) {
 }
 
 func BenchmarkMatch(b *testing.B) {
-	d := doc(b, `{"_id": 1, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
+	d := cases.Doc(b, `{"_id": 1, "a": 5, "s": "text", "n": {"b": 3}, "l": [1, 2, 3]}`)
 	for name, f := range map[string]string{"equal": `{"a": 5}`, "two": `{"a": {"$gt": 1}, "s": "text"}`, "dotted": `{"n.b": 3}`, "array": `{"l": 3}`} {
 		b.Run(name, func(b *testing.B) {
-			m, err := Compile(doc(b, f), Options{})
+			m, err := Compile(cases.Doc(b, f), Options{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -179,7 +134,7 @@ func BenchmarkMatch(b *testing.B) {
 // FuzzFilter looks for filters and documents that break Compile or Match.
 func FuzzFilter(f *testing.F) {
 	for _, s := range []string{`{"a": {"$gt": 1}}`, `{"$or": [{"a.b": {"$elemMatch": {"x": 1}}}]}`, `{"a": {"$in": [1, null]}}`, `{"a": {"$regex": "^x", "$options": "i"}}`, `{"a": {"$all": [1]}}`, `{"a": {"$bitsAllSet": [1]}}`} {
-		f.Add([]byte(doc(f, s)), []byte(doc(f, `{"a": [1, {"b": [{"x": 1}]}], "c": "text"}`)))
+		f.Add([]byte(cases.Doc(f, s)), []byte(cases.Doc(f, `{"a": [1, {"b": [{"x": 1}]}], "c": "text"}`)))
 	}
 	f.Fuzz(func(t *testing.T, filter, d []byte) {
 		m, err := Compile(filter, Options{})

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/value"
 )
 
@@ -33,7 +34,7 @@ func readOrder(t *testing.T) []ranked {
 			continue
 		}
 		for _, s := range strings.Split(l, "  ") {
-			v := value.Clone(value.Lookup(doc(t, `{"v": `+s+`}`), "v"))
+			v := value.Clone(value.Lookup(cases.Doc(t, `{"v": `+s+`}`), "v"))
 			out = append(out, ranked{v, bracket, n, strings.Contains(s, "NaN")})
 		}
 	}

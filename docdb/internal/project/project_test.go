@@ -1,83 +1,46 @@
 package project
 
 import (
-	"bufio"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
 
-func doc(t testing.TB, ejson string) bson.Raw {
-	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(ejson), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // TestFind runs testdata/find.txt: a projection, documents and what each becomes, or the error of compiling or applying it.
 func TestFind(t *testing.T) {
-	f, err := os.Open("testdata/find.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var p *Projection
-	var spec string
 	var out bson.Raw
 	var failure error
 	cx := Context{Position: -1}
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-		if verb == "" || verb[0] == '#' {
-			continue
-		}
-		fail := func(format string, args ...any) {
-			t.Helper()
-			t.Errorf("find.txt:%d: %s: "+format, append([]any{n, spec}, args...)...)
-		}
-		switch verb {
+	cases.Run(t, "testdata/find.txt", func(l *cases.Line) {
+		switch l.Verb {
 		case "projection":
-			spec, cx.Position = arg, -1
-			p, failure = Compile(doc(t, arg), Options{})
+			l.About, cx.Position = l.Arg, -1
+			p, failure = Compile(l.Doc(), Options{})
 		case "position":
-			cx.Position, _ = strconv.Atoi(arg)
+			cx.Position = int(l.Number())
 		case "doc":
 			if p == nil {
-				fail("%v", failure)
-				continue
+				l.Wrong("%v", failure)
+				return
 			}
-			out, failure = p.Apply(doc(t, arg), cx)
+			out, failure = p.Apply(l.Doc(), cx)
 		case "gives":
 			if failure != nil {
-				fail("%v", failure)
-			} else if string(out) != string(doc(t, arg)) {
-				fail("gives %s, want %s", value.ShowDoc(out), arg)
+				l.Wrong("%v", failure)
+			} else if string(out) != string(l.Doc()) {
+				l.Wrong("gives %s, want %s", value.ShowDoc(out), l.Arg)
 			}
 		case "error":
-			code, text, _ := strings.Cut(arg, " ")
-			e := mongoerr.As(failure)
-			if e == nil {
-				fail("no error, want %s", arg)
-			} else if strconv.Itoa(int(e.Code)) != code || text != "" && e.Message != text {
-				fail("error %d %s, want %s", e.Code, e.Message, arg)
-			}
+			l.WantError(failure)
 		default:
-			t.Fatalf("find.txt:%d: unknown verb %q", n, verb)
+			l.Unknown()
 		}
-	}
+	})
 }
 
 // TestGrowthIsBounded names the whole document once for every element of a large array.
@@ -90,7 +53,7 @@ func TestGrowthIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Compile(doc(t, `{"l.x": "$$ROOT"}`), Options{Expr: func(bson.RawValue) (func(bson.Raw) (bson.RawValue, error), error) {
+	p, err := Compile(cases.Doc(t, `{"l.x": "$$ROOT"}`), Options{Expr: func(bson.RawValue) (func(bson.Raw) (bson.RawValue, error), error) {
 		return func(d bson.Raw) (bson.RawValue, error) { return value.Doc(d), nil }, nil
 	}})
 	if err != nil {

@@ -1,75 +1,60 @@
 package regex
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/mongoerr"
 )
 
 // TestCases runs testdata/cases.txt.
 func TestCases(t *testing.T) {
-	f, err := os.Open("testdata/cases.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var re *Regexp
 	var failure error
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-		if verb == "" || verb[0] == '#' {
-			continue
-		}
-		switch verb {
+	cases.Run(t, "testdata/cases.txt", func(l *cases.Line) {
+		switch l.Verb {
 		case "pattern":
-			i := strings.LastIndexByte(arg, '/')
-			re, failure = Compile(arg[1:i], arg[i+1:])
-			continue
+			i := strings.LastIndexByte(l.Arg, '/')
+			l.About = l.Arg
+			re, failure = Compile(l.Arg[1:i], l.Arg[i+1:])
+			return
 		case "error":
-			if strconv.Itoa(int(mongoerr.CodeOf(failure))) != arg {
-				t.Errorf("line %d: %v", n, failure)
-			}
-			continue
+			l.WantError(failure)
+			return
 		}
-		if failure != nil {
-			t.Fatalf("line %d: %v", n, failure)
-		}
+		l.Succeeded(failure)
 		var s string
-		dec := json.NewDecoder(strings.NewReader(arg))
+		dec := json.NewDecoder(strings.NewReader(l.Arg))
 		if err := dec.Decode(&s); err != nil {
-			t.Fatalf("line %d: %v", n, err)
+			l.Fatalf("%s: %v", l.Place(), err)
 		}
-		switch verb {
+		switch l.Verb {
 		case "yes", "no":
-			if ok, err := re.MatchString(s); err != nil || ok != (verb == "yes") {
-				t.Errorf("line %d: %s on %q gives %t, %v", n, re, s, ok, err)
+			if ok, err := re.MatchString(s); err != nil || ok != (l.Verb == "yes") {
+				l.Wrong("%q gives %t, %v", s, ok, err)
 			}
-			if loc, err := re.Find(s, 0); err != nil || (loc != nil) != (verb == "yes") {
-				t.Errorf("line %d: %s finds %v in %q, %v", n, re, loc, s, err)
+			if loc, err := re.Find(s, 0); err != nil || (loc != nil) != (l.Verb == "yes") {
+				l.Wrong("finds %v in %q, %v", loc, s, err)
 			}
 		case "prefix":
 			if re.Prefix() != s {
-				t.Errorf("line %d: %s has prefix %q, want %q", n, re, re.Prefix(), s)
+				l.Wrong("the prefix is %q, want %q", re.Prefix(), s)
 			}
 		case "find":
 			loc, err := re.Find(s, 0)
-			if got := strings.Trim(fmt.Sprint(loc), "[]"); err != nil || got != strings.TrimSpace(arg[dec.InputOffset():]) {
-				t.Errorf("line %d: %s finds %s in %q, %v", n, re, got, s, err)
+			if got := strings.Trim(fmt.Sprint(loc), "[]"); err != nil || got != strings.TrimSpace(l.Arg[dec.InputOffset():]) {
+				l.Wrong("finds %s in %q, %v", got, s, err)
 			}
 		default:
-			t.Fatalf("line %d: unknown verb %q", n, verb)
+			l.Unknown()
 		}
-	}
+	})
 }
 
 // TestPrefixIsOfEveryMatch: an index scan over the prefix must not lose a match.

@@ -2,8 +2,6 @@ package stage_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,22 +16,8 @@ import (
 // TestCases runs every case of testdata: a pipeline over documents. Each runs three times: as it is, with so little memory that
 // everything that can spill does, and through Pushdown with the planner's part done naively.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cases, err := exprtest.Cases(string(text))
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		for _, c := range cases {
-			runCase(t, filepath.Base(file), c)
-		}
+	for _, c := range exprtest.Read(t, "testdata/*.txt") {
+		runCase(t, c)
 	}
 }
 
@@ -57,11 +41,11 @@ func testEnv(t *testing.T, world *world) stage.Env {
 	}
 }
 
-func runCase(t *testing.T, file string, c exprtest.Case) {
+func runCase(t *testing.T, c exprtest.Case) {
 	t.Helper()
 	fail := func(format string, args ...any) {
 		t.Helper()
-		t.Errorf("%s:%d: %s\n\t"+format, append([]any{file, c.Line, c.Text}, args...)...)
+		c.Fail(t, format, args...)
 	}
 	pipeline, err := array(c.Input)
 	if err != nil {

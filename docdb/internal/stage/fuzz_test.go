@@ -2,8 +2,6 @@ package stage_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,29 +14,18 @@ import (
 
 // FuzzPipeline feeds any BSON as a pipeline and as documents: there may be errors, but no panic, no hang and no result that is no BSON.
 func FuzzPipeline(f *testing.F) {
-	files, _ := filepath.Glob("testdata/*.txt")
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	for _, c := range exprtest.Read(f, "testdata/*.txt") {
+		p, err := exprtest.Value(c.Input)
 		if err != nil {
 			f.Fatal(err)
 		}
-		cases, err := exprtest.Cases(string(text))
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, c := range cases {
-			p, err := exprtest.Value(c.Input)
-			if err != nil {
-				f.Fatal(err)
+		d := []byte{5, 0, 0, 0, 0}
+		if docs, err := exprtest.Value(c.On); err == nil && docs.Type == bson.TypeArray {
+			if els := value.Elements(docs.Value); len(els) > 0 {
+				d = els[0].Value
 			}
-			d := []byte{5, 0, 0, 0, 0}
-			if docs, err := exprtest.Value(c.On); err == nil && docs.Type == bson.TypeArray {
-				if els := value.Elements(docs.Value); len(els) > 0 {
-					d = els[0].Value
-				}
-			}
-			f.Add([]byte(p.Value), d)
 		}
+		f.Add([]byte(p.Value), d)
 	}
 	f.Fuzz(func(t *testing.T, pipeline, doc []byte) {
 		// The wire layer hands on valid BSON only.

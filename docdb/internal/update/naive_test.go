@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
@@ -360,7 +361,7 @@ func sorted(v any) any {
 
 func FuzzUpdate(f *testing.F) {
 	for _, u := range []string{`{"$set": {"a.b": 1}}`, `{"$push": {"a": {"$each": [1], "$slice": -1}}}`, `{"$pull": {"a": {"$gt": 1}}}`, `{"$rename": {"a": "b"}}`, `{"$inc": {"a.$[]": 1}}`, `{"a": 1}`} {
-		f.Add([]byte(doc(f, u)), []byte(doc(f, `{"_id": 1, "a": [1, {"b": 2}]}`)))
+		f.Add([]byte(cases.Doc(f, u)), []byte(cases.Doc(f, `{"_id": 1, "a": [1, {"b": 2}]}`)))
 	}
 	f.Fuzz(func(t *testing.T, u, d []byte) {
 		c, err := Compile(value.Doc(u), Options{})

@@ -1,9 +1,6 @@
 package update
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,83 +8,47 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"regent/docdb/internal/mongoerr"
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/value"
 )
-
-func val(t testing.TB, ejson string) bson.RawValue {
-	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(`{"v": `+ejson+`}`), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value.Lookup(b, "v")
-}
-
-func doc(t testing.TB, ejson string) bson.Raw { return bson.Raw(val(t, ejson).Value) }
 
 // TestCases runs testdata/*.txt. "update U" begins a case; "filters", "position" and "now" set what it runs with; "doc D" and
 // "upsert FILTER" run it, and the next line says what it gives: "gives D", "same" or "error CODE TEXT". An error without a run
 // is one of the compilation.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, name := range files {
-		runFile(t, name)
-	}
-}
-
-func runFile(t *testing.T, name string) {
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var u bson.RawValue
 	var opts Options
 	cx := Context{Position: -1}
 	var out bson.Raw
 	var modified bool
 	var failure error
-	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
-		verb, arg, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
-		if verb == "" || verb[0] == '#' {
-			continue
-		}
-		fail := func(format string, args ...any) {
-			t.Helper()
-			t.Errorf("%s:%d: %s: "+format, append([]any{name, n, value.Show(u)}, args...)...)
-		}
-		switch verb {
+	cases.Run(t, "testdata/*.txt", func(l *cases.Line) {
+		switch l.Verb {
 		case "update":
-			u, opts, cx.Position = val(t, arg), Options{}, -1
+			l.About = l.Arg
+			u, opts, cx.Position = l.Value(), Options{}, -1
 			_, failure = Compile(u, opts)
 		case "filters":
 			opts.ArrayFilters = nil
-			for _, v := range value.Elements(val(t, arg).Value) {
+			for _, v := range value.Elements(l.Value().Value) {
 				opts.ArrayFilters = append(opts.ArrayFilters, v.Value)
 			}
 			_, failure = Compile(u, opts)
 		case "position":
-			cx.Position, _ = strconv.Atoi(arg)
+			cx.Position = int(l.Number())
 		case "now":
-			cx.Now, _ = time.Parse(time.RFC3339Nano, arg)
+			var err error
+			cx.Now, err = time.Parse(time.RFC3339Nano, l.Arg)
+			l.Succeeded(err)
 		case "doc", "upsert":
 			var c *Update
 			if c, failure = Compile(u, opts); failure != nil {
-				fail("%v", failure)
-				continue
+				l.Wrong("%v", failure)
+				return
 			}
-			d := doc(t, arg)
+			d := l.Doc()
 			before := string(d)
-			if verb == "upsert" {
+			if l.Verb == "upsert" {
 				id, _ := bson.ObjectIDFromHex("00000000000000000000abcd")
 				out, failure = c.Upsert(d, cx, func() bson.ObjectID { return id })
 				modified = true
@@ -97,39 +58,36 @@ func runFile(t *testing.T, name string) {
 				out, modified = r.Doc, r.Modified
 			}
 			if string(d) != before {
-				fail("the document was changed in place")
+				l.Wrong("the document was changed in place")
 			}
 			if failure == nil {
 				if err := value.Validate(out, 100); err != nil {
-					fail("%v", err)
+					l.Wrong("%v", err)
+				}
+				if l.Verb == "doc" && modified != (string(out) != before) {
+					l.Wrong("modified is %t, of %s comes %s", modified, l.Arg, value.ShowDoc(out))
 				}
 			}
 		case "gives", "same":
 			if failure != nil {
-				fail("%v", failure)
-				continue
+				l.Wrong("%v", failure)
+				return
 			}
-			if modified != (verb == "gives") && arg != "" && !modified && string(out) != string(doc(t, arg)) {
-				fail("modified = %t", modified)
+			if l.Verb == "same" {
+				if modified {
+					l.Wrong("modified to %s", value.ShowDoc(out))
+				}
+				return
 			}
-			if verb == "same" && modified {
-				fail("modified to %s", value.ShowDoc(out))
-			}
-			if verb == "gives" && string(out) != string(doc(t, arg)) {
-				fail("gives %s, want %s", value.ShowDoc(out), arg)
+			if string(out) != string(l.Doc()) {
+				l.Wrong("gives %s, want %s", value.ShowDoc(out), l.Arg)
 			}
 		case "error":
-			code, text, _ := strings.Cut(arg, " ")
-			e := mongoerr.As(failure)
-			if e == nil {
-				fail("no error, want %s; gives %s", arg, value.ShowDoc(out))
-			} else if strconv.Itoa(int(e.Code)) != code || (text != "" && e.Message != text) {
-				fail("error %d %s, want %s", e.Code, e.Message, arg)
-			}
+			l.WantError(failure)
 		default:
-			t.Fatalf("%s:%d: unknown verb %q", name, n, verb)
+			l.Unknown()
 		}
-	}
+	})
 }
 
 func BenchmarkApply(b *testing.B) {
@@ -139,10 +97,10 @@ func BenchmarkApply(b *testing.B) {
 		sb.WriteString(`, "field` + strconv.Itoa(i) + `": "` + strings.Repeat("x", 35) + `"`)
 	}
 	sb.WriteString(`, "n": 1, "l": [1, 2, 3]}`)
-	d := doc(b, sb.String())
+	d := cases.Doc(b, sb.String())
 	for _, u := range []string{`{"$inc": {"n": 1}}`, `{"$set": {"field3": "y", "new": 1}}`, `{"$push": {"l": 4}}`} {
 		b.Run(u[2:6], func(b *testing.B) {
-			c, err := Compile(value.Doc(doc(b, u)), Options{})
+			c, err := Compile(value.Doc(cases.Doc(b, u)), Options{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -155,7 +113,7 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 	b.Run("compile", func(b *testing.B) {
-		u := value.Doc(doc(b, `{"$set": {"field3": "y"}, "$inc": {"n": 1}}`))
+		u := value.Doc(cases.Doc(b, `{"$set": {"field3": "y"}, "$inc": {"n": 1}}`))
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := Compile(u, Options{}); err != nil {

@@ -6,20 +6,9 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
-)
 
-func must(t testing.TB, ejson string) bson.Raw {
-	t.Helper()
-	var d bson.D
-	if err := bson.UnmarshalExtJSON([]byte(ejson), false, &d); err != nil {
-		t.Fatalf("%s: %v", ejson, err)
-	}
-	b, err := bson.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+	"regent/docdb/internal/cases"
+)
 
 // ordered lists values of every type from low to high; the values of one line are equal.
 var ordered = []string{
@@ -70,7 +59,7 @@ var ordered = []string{
 
 func orderedValues(t testing.TB) (vals []bson.RawValue, class []int) {
 	for i, line := range ordered {
-		for _, v := range Elements(Lookup(must(t, `{"v": `+line+`}`), "v").Value) {
+		for _, v := range Elements(Lookup(cases.Doc(t, `{"v": `+line+`}`), "v").Value) {
 			vals, class = append(vals, v), append(class, i)
 		}
 	}
