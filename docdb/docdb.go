@@ -29,7 +29,7 @@ var ErrClosed = errors.New("docdb: the database is closed")
 
 // Options are a database's settings. Zero values mean the defaults.
 type Options struct {
-	// CacheBytes bounds the cache of disk blocks, which grows as it is used; default a sixteenth of the machine's memory (or of what its
+	// CacheBytes bounds the caches of disk blocks and of single documents, which grow as they are used; default a sixteenth of the machine's memory (or of what its
 	// control group allows), at least 64 MiB and at most 512 MiB.
 	CacheBytes int64
 	// OplogBytes and OplogAge bound the history that change streams resume from; default 1 GiB and 7 days.

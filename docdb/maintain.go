@@ -130,7 +130,7 @@ type Stats struct {
 	Collections []CollectionStats
 	// DiskBytes is the size of all files, OplogBytes an estimate of the oplog's part.
 	DiskBytes, OplogBytes int64
-	// CacheBytes is the memory of the block cache, MemtableBytes that of writes not yet in data files.
+	// CacheBytes is the memory of the caches of blocks and of single documents, MemtableBytes that of writes not yet in data files.
 	CacheBytes, MemtableBytes int64
 	Connections               int
 	OpenCursors               int
@@ -140,7 +140,7 @@ type Stats struct {
 // Stats measures the database.
 func (db *DB) Stats() Stats {
 	m := db.st.Metrics()
-	s := Stats{DiskBytes: int64(m.DiskSpaceUsage()), OplogBytes: int64(db.st.OplogBytes()), CacheBytes: m.BlockCache.Size, MemtableBytes: int64(m.MemTable.Size)}
+	s := Stats{DiskBytes: int64(m.DiskSpaceUsage()), OplogBytes: int64(db.st.OplogBytes()), CacheBytes: db.st.CacheBytes(), MemtableBytes: int64(m.MemTable.Size)}
 	s.Connections, s.OpenCursors, s.Sessions = db.engine.Load()
 	for _, c := range db.st.All() {
 		d := c.Def()

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"regent/docdb/internal/keys"
 	"regent/docdb/internal/value"
@@ -47,10 +48,10 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 	if err := teach(ctx, bare, db.client, bson.D{{Key: "find", Value: collName}, {Key: "filter", Value: filter(7)}}); err != nil {
 		return nil, err
 	}
-	find := func(client *mongo.Client, filter func(i int) bson.D, limit int) func(w, i int) error {
+	find := func(client *mongo.Client, filter func(i int) bson.D) func(w, i int) error {
 		coll := client.Database(dbName).Collection(collName)
 		return func(w, i int) error {
-			cur, err := coll.Find(ctx, filter((w*7919+i*131)%(c.docs-rangeSize)))
+			cur, err := coll.Find(ctx, filter((w*7919+i*131)%(c.docs-rangeSize)), options.Find().SetLimit(rangeSize))
 			if err != nil {
 				return err
 			}
@@ -61,40 +62,51 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 			if err := cur.Err(); err != nil {
 				return err
 			}
-			if n < limit {
+			if n < rangeSize {
 				return fmt.Errorf("%d documents", n)
 			}
 			return cur.Close(ctx)
 		}
 	}
-	// k is scattered evenly over 32 bits: an interval of this width has about a hundred.
-	width := int64(1) << 32 * rangeSize / int64(c.docs)
-	byK := func(i int) bson.D {
-		lo := max(int64(-1<<31), min(int64(scatter(i)), 1<<31-1-width))
+	// k is scattered evenly over 32 bits: an interval of this width has a few more than a hundred.
+	width := int64(1) << 32 * rangeSize / int64(c.docs) * 11 / 10
+	from := func(lo int64) bson.D {
 		return bson.D{{Key: "k", Value: bson.D{{Key: "$gte", Value: int32(lo)}, {Key: "$lt", Value: int32(lo + width)}}}}
 	}
+	byK := func(i int) bson.D { return from(min(int64(scatter(i)), 1<<31-1-width)) }
+	inOrder := func(i int) bson.D { return from(min(-1<<31+int64(i)*width, 1<<31-1-width)) }
+	// Once through each, so that the caches have what they can hold.
 	for i := range c.docs / rangeSize {
-		if err := find(db.client, func(int) bson.D { return filter(i * rangeSize) }, 0)(0, 0); err != nil {
+		if err := find(db.client, func(int) bson.D { return filter(i * rangeSize) })(0, 0); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.docs / rangeSize {
+		if err := find(db.client, func(int) bson.D { return inOrder(i) })(0, 0); err != nil {
 			return nil, err
 		}
 	}
 	for _, n := range readers {
-		if together.bare[n], err = load(n, c.duration, find(bare, filter, rangeSize)); err != nil {
+		if together.bare[n], err = load(n, c.duration, find(bare, filter)); err != nil {
 			return nil, err
 		}
 		err = c.profiled(func() (err error) {
-			together.mine[n], err = load(n, c.duration, find(db.client, filter, rangeSize))
+			together.mine[n], err = load(n, c.duration, find(db.client, filter))
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		if scattered.mine[n], err = load(n, c.duration, find(db.client, byK, rangeSize/2)); err != nil {
+		if scattered.mine[n], err = load(n, c.duration, find(db.client, byK)); err != nil {
 			return nil, err
 		}
 	}
 	err = db.close()
 	db = nil
+	if err != nil {
+		return nil, err
+	}
+	alone, aloneScattered, err := c.engineRanges(dir, filter, byK, inOrder, len(t.doc))
 	if err != nil {
 		return nil, err
 	}
@@ -120,10 +132,52 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 		lines = append(lines,
 			compared("range of 100 by index, documents together, "+who, together.mine[n], "stub:", together.bare[n], 0.45),
 			compared("range of 100 by index, documents together, "+who, together.mine[n], "raw Pebble scan plus copy:", scan, 0.6),
+			compared("the same, the engine alone (command in, answer out)", alone[n], "raw Pebble scan plus copy:", scan, 0.6),
 			compared("range of 100 by index, documents scattered, "+who, scattered.mine[n], "stub:", together.bare[n], 0.45),
-			compared("range of 100 by index, documents scattered, "+who, scattered.mine[n], "raw Pebble index scan, gets, copy:", gets, 0.6))
+			compared("range of 100 by index, documents scattered, "+who, scattered.mine[n], "raw Pebble index scan, gets, copy:", gets, 0.6),
+			compared("the same, the engine alone (command in, answer out)", aloneScattered[n], "raw Pebble index scan, gets, copy:", gets, 0.6))
 	}
 	return lines, nil
+}
+
+// engineRanges measures the same finds without a driver and a connection.
+func (c *config) engineRanges(dir string, together, scattered, inOrder func(i int) bson.D, size int) (alone, aloneScattered map[int]result, err error) {
+	e, err := openEngine(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if e := e.close(); err == nil {
+			err = e
+		}
+	}()
+	for i := range c.docs / rangeSize {
+		if err := e.findRaw(together(i*rangeSize), rangeSize*size); err != nil {
+			return nil, nil, err
+		}
+		if err := e.findRaw(inOrder(i), rangeSize*size); err != nil {
+			return nil, nil, err
+		}
+	}
+	alone, aloneScattered = map[int]result{}, map[int]result{}
+	for _, n := range readers {
+		err := c.profiled(func() (err error) {
+			alone[n], err = load(n, c.duration, func(w, i int) error {
+				return e.findRaw(together((w*7919+i*131)%(c.docs-rangeSize)), rangeSize*size)
+			})
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		aloneScattered[n], err = load(n, c.duration, func(w, i int) error {
+			return e.findRaw(scattered((w*7919+i*131)%(c.docs-rangeSize)), rangeSize*size)
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return alone, aloneScattered, nil
 }
 
 // rawRange walks 100 documents and copies them.

@@ -641,15 +641,14 @@ func (s *changeStream) fullOf(e *store.Entry, kind, db, name string, o bson.Raw)
 		if err != nil {
 			return null, err
 		}
-		v, done, err := view.Get(coll.RecordKey(nil, rid))
+		v, err := view.Get(coll.RecordKey(nil, rid), nil)
 		if err == store.ErrNotFound {
 			return null, nil
 		}
 		if err != nil {
 			return null, err
 		}
-		defer done.Close()
-		return value.Doc(append([]byte(nil), v...)), nil
+		return value.Doc(v), nil
 	case "whenAvailable", "required":
 		if v := e.Lookup("a"); v.Type != 0 {
 			return v, nil

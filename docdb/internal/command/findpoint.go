@@ -52,28 +52,31 @@ func (c *call) findPoint(ns string, coll *store.Collection, skip, limit, batch i
 		return true, err
 	default:
 		var kb [16]byte
-		doc, closer, err := view.Get(coll.RecordKey(kb[:0], rid))
-		if errors.Is(err, store.ErrNotFound) {
+		// The document is read into the answer, or to where a projection takes it from.
+		to, begin := c.c.docs.before[:0], 0
+		if proj == nil {
+			to = append(out, byte(bson.TypeEmbeddedDocument), '0', 0)
+			begin = len(to)
+		}
+		if to, err = view.Get(coll.RecordKey(kb[:0], rid), to); errors.Is(err, store.ErrNotFound) {
 			return false, nil
 		}
 		if err != nil {
 			return true, err
 		}
+		doc := bson.Raw(to[begin:])
 		if !ix.IsID() && !value.Equal(value.Lookup(doc, field), v) {
-			return false, closer.Close() // an array, or changed since the index was read
+			return false, nil // an array, or changed since the index was read
 		}
-		if proj != nil {
+		if proj == nil {
+			out = to
+		} else {
+			c.c.docs.before = to
 			small, err := proj.apply(doc, -1)
 			if err != nil {
-				closer.Close()
 				return true, err
 			}
 			out = bsoncore.AppendDocumentElement(out, "0", bsoncore.Document(small))
-		} else {
-			out = bsoncore.AppendDocumentElement(out, "0", doc)
-		}
-		if err := closer.Close(); err != nil {
-			return true, err
 		}
 	}
 	ix.Use() // here, since a plan that takes over counts for itself

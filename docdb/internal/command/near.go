@@ -217,15 +217,12 @@ func (s *specialSearch) distance(doc []byte) (d float64, at bson.RawValue, ok bo
 func (n *nearest) Next(ctx context.Context) (bson.Raw, error) {
 	for n.at < len(n.found) {
 		n.at++
-		v, done, err := n.view.Get(n.coll.RecordKey(nil, n.found[n.at-1].id))
+		v, err := n.view.Get(n.coll.RecordKey(nil, n.found[n.at-1].id), n.doc[:0])
 		if err == store.ErrNotFound {
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
-		n.doc = append(n.doc[:0], v...)
-		return n.doc, done.Close()
+		n.doc = v
+		return n.doc, err
 	}
 	return nil, io.EOF
 }

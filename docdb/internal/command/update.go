@@ -219,11 +219,10 @@ func (c *call) updateOne(ctx context.Context, name string, coll *store.Collectio
 
 // nowMatches reports whether a record matches the query now.
 func (c *call) nowMatches(coll *store.Collection, q *query, id store.RecordID) bool {
-	v, done, err := c.e.st.Present().Get(coll.RecordKey(nil, id))
+	v, err := c.e.st.Present().Get(coll.RecordKey(nil, id), nil)
 	if err != nil {
 		return false
 	}
-	defer done.Close()
 	ok, err := q.matcher().Match(bson.Raw(v))
 	return ok && err == nil
 }

@@ -61,14 +61,6 @@ func fieldIntervals(c *conjunction, f keys.Field, i int, ix *store.Index, multi 
 		for _, x := range list[1:] {
 			ivs = intersectLists(ivs, x.ivs)
 		}
-		if len(list) > 1 {
-			y := *list[0]
-			y.exact = false
-			for _, x := range list[1:] {
-				y.exists = y.exists || x.exists
-			}
-			return ivs, []*condition{&y}
-		}
 		return ivs, list
 	}
 	// Through an array only one condition counts, or those of one $elemMatch on the elements themselves.

@@ -27,16 +27,24 @@ const (
 
 // fetch reads documents by their records.
 type fetch struct {
-	wanted  int // how many documents the reader is known to want
-	asked   int // how many entries were read
-	end     error
-	entries []entry
-	at      int
-	sorted  bool // the batch's records ascend: each is read when its turn comes
-	index   *store.Index
-	by      []*fetcher
-	order   []*entry
+	*batch
+	wanted int // how many documents the reader is known to want
+	asked  int // how many entries were read
+	end    error
+	at     int
+	sorted bool // the batch's records ascend: each is read when its turn comes
+	index  *store.Index
+	by     []*fetcher
+	keyed  fetcher // of documents that were not found by an iterator
 }
+
+// batch is memory for a batch's entries, used by one scan after the other.
+type batch struct {
+	entries []entry
+	order   []*entry // what iterators are to read
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
 
 // entry is an index entry and, once it has been read, where its document lies in the buffer of a fetcher.
 type entry struct {
@@ -51,7 +59,8 @@ type entry struct {
 type fetcher struct {
 	it       store.Iter
 	key, buf []byte
-	room     *[]byte // where buf was got
+	room     *[]byte             // where buf was got
+	keep     *store.SnapshotView // what is read is kept for other readers of it
 	last     store.RecordID
 	err      error
 	panicked any
@@ -66,6 +75,10 @@ func (s *Scan) Expect(n int64) { s.fetch.wanted = int(min(n, maxBatch)) }
 // nextFetched gives the document of the next index entry.
 func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
 	f := &s.fetch
+	if f.batch == nil {
+		f.batch = batches.Get().(*batch)
+		f.entries = f.entries[:0]
+	}
 	for {
 		if f.at == len(f.entries) {
 			if err := s.gather(ctx); err != nil {
@@ -101,7 +114,7 @@ func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
 func (s *Scan) gather(ctx context.Context) error {
 	f := &s.fetch
 	n := min(max(f.wanted-f.asked, f.asked, 1), maxBatch)
-	f.entries, f.at, f.sorted = f.entries[:0], 0, true
+	f.entries, f.at, f.sorted = slices.Grow(f.entries[:0], n), 0, true
 	for f.end == nil && len(f.entries) < n {
 		id, err := s.nextKey(ctx)
 		if err != nil {
@@ -119,39 +132,72 @@ func (s *Scan) gather(ctx context.Context) error {
 		return f.end
 	case f.asked == 1:
 		return s.readAlone(&f.entries[0])
-	case f.sorted:
-		return nil
+	case f.sorted && f.entries[len(f.entries)-1].id-f.entries[0].id < store.RecordID(2*len(f.entries)):
+		return nil // hardly more than a step each
 	}
 	return s.readBatch()
 }
 
 // readAlone reads the first document, which may be the only one: a point read costs less than an iterator.
 func (s *Scan) readAlone(e *entry) error {
-	by := &fetcher{}
-	by.key = s.c.RecordKey(by.key, e.id)
-	v, done, err := s.view.Get(by.key)
-	if err == store.ErrNotFound {
+	by := s.fetch.roomy()
+	by.key = s.c.RecordKey(by.key[:0], e.id)
+	var err error
+	if by.buf, err = s.view.Get(by.key, by.buf[:0]); err == store.ErrNotFound {
 		e.absent = true
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	by.buf = append(by.buf, v...)
 	e.by, e.end = by, len(by.buf)
-	return done.Close()
+	return err
+}
+
+// readCached reads those documents of a batch that are in memory as they are, and notes the others in order.
+func (s *Scan) readCached(view *store.SnapshotView) {
+	f := &s.fetch
+	f.order = f.order[:0]
+	by := f.roomy()
+	by.buf = by.buf[:0]
+	for i := range f.entries {
+		e := &f.entries[i]
+		begin, ok := len(by.buf), false
+		if begin < batchBytes {
+			by.key = s.c.RecordKey(by.key[:0], e.id)
+			by.buf, ok = view.Cached(by.key, by.buf)
+		}
+		if ok {
+			e.by, e.begin, e.end = by, begin, len(by.buf)
+		} else {
+			f.order = append(f.order, e)
+		}
+	}
+}
+
+// roomy gives a fetcher without an iterator, for what is read by keys.
+func (f *fetch) roomy() *fetcher {
+	if f.keyed.room == nil {
+		f.keyed.getRoom()
+	}
+	return &f.keyed
 }
 
 // readBatch reads the documents of a batch in the order of their records.
 func (s *Scan) readBatch() error {
 	f := &s.fetch
-	f.order = f.order[:0]
-	for i := range f.entries {
-		f.order = append(f.order, &f.entries[i])
+	view, fixed := s.view.(*store.SnapshotView)
+	if fixed {
+		s.readCached(view)
+	} else {
+		f.order = f.order[:0]
+		for i := range f.entries {
+			f.order = append(f.order, &f.entries[i])
+		}
+	}
+	if len(f.order) == 0 {
+		return nil
 	}
 	slices.SortFunc(f.order, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
 	n := 1
-	if _, fixed := s.view.(*store.SnapshotView); fixed && len(f.order) >= sharedBatch {
+	if fixed && len(f.order) >= sharedBatch {
 		taken := s.c.TakeProcessors()
 		defer s.c.GiveProcessors(taken)
 		n = min(taken, len(f.order)*2/sharedBatch)
@@ -165,10 +211,9 @@ func (s *Scan) readBatch() error {
 		}
 		part := f.order[i*len(f.order)/n : (i+1)*len(f.order)/n]
 		if by.room == nil {
-			by.room = rooms.Get().(*[]byte)
-			by.buf = *by.room
+			by.getRoom()
 		}
-		by.buf = by.buf[:0]
+		by.buf, by.keep = by.buf[:0], view
 		if i == n-1 {
 			by.readAll(s.c, part, batchBytes/n)
 		} else {
@@ -217,6 +262,9 @@ func (by *fetcher) readAll(c *store.Collection, part []*entry, most int) {
 		e.by, e.begin = by, len(by.buf)
 		by.buf = append(by.buf, doc...)
 		e.end = len(by.buf)
+		if by.keep != nil {
+			by.keep.Keep(by.key, doc)
+		}
 		if e.end >= most {
 			return
 		}
@@ -247,17 +295,34 @@ func (by *fetcher) read(c *store.Collection, id store.RecordID) ([]byte, error) 
 	return by.it.Value(), nil
 }
 
+func (by *fetcher) getRoom() {
+	by.room = rooms.Get().(*[]byte)
+	by.buf = (*by.room)[:0]
+}
+
+func (by *fetcher) giveRoom() {
+	if by.room != nil && cap(by.buf) <= 2*batchBytes {
+		*by.room = by.buf
+		rooms.Put(by.room)
+	}
+	by.room, by.buf = nil, nil
+}
+
 func (f *fetch) close() error {
 	var err error
 	for _, by := range f.by {
 		if e := by.it.Close(); err == nil {
 			err = e
 		}
-		if by.room != nil && cap(by.buf) <= 2*batchBytes {
-			*by.room = by.buf
-			rooms.Put(by.room)
-		}
+		by.giveRoom()
 	}
-	f.by, f.entries, f.at, f.end = nil, nil, 0, io.EOF
+	f.keyed.giveRoom()
+	if f.batch != nil {
+		clear(f.entries[:cap(f.entries)])
+		clear(f.order[:cap(f.order)])
+		batches.Put(f.batch)
+		f.batch = nil
+	}
+	f.by, f.at, f.end = nil, 0, io.EOF
 	return err
 }

@@ -49,6 +49,7 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 	points := true // all the fields so far hold points only
 	fixed := 0     // the number of leading fields that hold one point
 	used := map[int]*condition{}
+	bounding := 0 // how many conditions bound a field
 	exact := c.whole && multi == 0 && !ix.Sparse && ix.Partial == nil
 	var ranges []Range
 	for i, f := range spec.Fields {
@@ -58,6 +59,7 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 				exists = exists || x.exists
 			}
 			used[i] = conds[len(conds)-1]
+			bounding += len(conds)
 		}
 		if f.Kind == keys.Geo || f.Kind == keys.Text {
 			exact, exists = false, true
@@ -161,12 +163,8 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 		return nil
 	}
 	p.Ranges = ranges
-	// Conditions on other paths, or several on one path, are left to the matcher.
-	n := 0
-	for range used {
-		n++
-	}
-	p.Exact = exact && n == len(c.conds) && len(c.ors) == 0 && p.Limited == n
+	// Conditions on other paths are left to the matcher.
+	p.Exact = exact && bounding == len(c.conds) && len(c.ors) == 0 && p.Limited == len(used)
 	if r.Sort == nil {
 		p.Sorted = true
 	} else if sameCollation && multi == 0 {

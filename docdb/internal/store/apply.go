@@ -59,7 +59,10 @@ func (s *Store) apply(w *write) (uint64, error) {
 		}
 	}
 	ts += uint64(n) - 1
-	var err error
+	err := s.records.invalidate(w.b, ts)
+	if err != nil {
+		return 0, err
+	}
 	if w.sync {
 		err = s.db.ApplyNoSyncWait(w.b, pebble.Sync)
 	} else {
@@ -99,6 +102,7 @@ func setOplogKey(b *pebble.Batch, at int, key []byte) error {
 
 // finish waits until an applied batch is durable and wakes who watches the collections.
 func (s *Store) finish(b *pebble.Batch, sync bool, ts uint64, def *Def, notify bool) error {
+	s.passed()
 	var err error
 	if sync {
 		err = b.SyncWait()

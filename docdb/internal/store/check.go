@@ -69,7 +69,7 @@ func (s *Store) Check(ctx context.Context, c *Collection) (*Report, error) {
 				if !ix.Unique {
 					key = binary.BigEndian.AppendUint64(key, uint64(id))
 				}
-				v, done, err := snap.Get(key)
+				v, done, err := snap.snap.Get(key) // what is stored, not what the cache has
 				if err != nil {
 					if !isNotFound(err) {
 						return nil, err

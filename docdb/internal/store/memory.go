@@ -13,7 +13,10 @@ const (
 	cachePart = 16
 )
 
-// DefaultCacheBytes is the default size of the block cache: a sixteenth of the memory that this process may use.
+// recordPart is the part of the caches that is for single documents; the rest is for blocks.
+const recordPart = 3
+
+// DefaultCacheBytes is the default size of the caches: a sixteenth of the memory that this process may use.
 func DefaultCacheBytes() int64 {
 	info, _ := os.ReadFile("/proc/meminfo")
 	limit, _ := os.ReadFile("/sys/fs/cgroup/memory.max")

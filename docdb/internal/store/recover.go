@@ -22,7 +22,7 @@ func (s *Store) recover() error {
 		return err
 	}
 	asOf := uint64(0)
-	if v, err := getCopy(s.Present(), keyCounts, nil); err == nil {
+	if v, err := s.Present().Get(keyCounts, nil); err == nil {
 		asOf = binary.BigEndian.Uint64(v)
 	} else if !isNotFound(err) {
 		return err
@@ -30,7 +30,7 @@ func (s *Store) recover() error {
 	byID := map[uint32]*Collection{}
 	for _, c := range *s.names.Load() {
 		byID[c.ID] = c
-		v, err := getCopy(s.Present(), prefix32(spaceCount, c.ID), nil)
+		v, err := s.Present().Get(prefix32(spaceCount, c.ID), nil)
 		if isNotFound(err) {
 			continue
 		}
@@ -50,7 +50,7 @@ func (s *Store) recover() error {
 	t := s.clock.reserve(1)
 	s.clock.applied.Store(t)
 	s.tail.visible.Store(t)
-	if v, err := getCopy(s.Present(), keyTrimmed, nil); err == nil {
+	if v, err := s.Present().Get(keyTrimmed, nil); err == nil {
 		s.oplogFirst.Store(binary.BigEndian.Uint64(v))
 	} else if !isNotFound(err) {
 		return err

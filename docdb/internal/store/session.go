@@ -15,7 +15,7 @@ func SessionKey(session []byte) []byte { return append([]byte{spaceSession}, ses
 
 // SessionResult reads what Unit.SetSession stored; ErrNotFound when there is nothing.
 func (s *Store) SessionResult(key []byte) (bson.Raw, error) {
-	b, err := getCopy(s.Present(), key, nil)
+	b, err := s.Present().Get(key, nil)
 	return bson.Raw(b), err
 }
 
@@ -58,7 +58,7 @@ func (s *Store) trimSessions() error {
 
 // Named reads a named setting, such as a user; ErrNotFound when there is none.
 func (s *Store) Named(name string) (bson.Raw, error) {
-	b, err := getCopy(s.Present(), append([]byte{spaceNamed}, name...), nil)
+	b, err := s.Present().Get(append([]byte{spaceNamed}, name...), nil)
 	return bson.Raw(b), err
 }
 

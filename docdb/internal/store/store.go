@@ -17,7 +17,7 @@ import (
 
 // Options are the settings of Open. Zero values mean the defaults.
 type Options struct {
-	// CacheBytes bounds the cache of blocks; default DefaultCacheBytes. It grows as it is used.
+	// CacheBytes bounds the caches of blocks and of single documents together; default DefaultCacheBytes. They grow as they are used.
 	CacheBytes int64
 	// OplogBytes and OplogAge bound the history that change streams can resume from; default 1 GiB and 7 days. The older part
 	// goes when either bound is passed.
@@ -74,6 +74,8 @@ type Store struct {
 	cache *pebble.Cache
 	db    *pebble.DB
 	clock clock
+	// records is nil where the cache is too small to have it.
+	records *recordCache
 
 	// names is the catalogue by name; replaced as a whole under ddl.
 	names atomic.Pointer[map[nsKey]*Collection]
@@ -85,6 +87,9 @@ type Store struct {
 	commit  sync.Mutex
 	stripes stripes
 	tail    tail
+	// latest is the last snapshot that was made, nil when something has been written since; loads counts the writes without a time.
+	latest atomic.Pointer[moment]
+	loads  atomic.Uint64
 	// oplogFirst is a time that is not after the first entry of the oplog that is kept.
 	oplogFirst atomic.Uint64
 	// processors is how many are taken by scans that share out their work.
@@ -112,7 +117,8 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 	s.stripes.seed = maphash.MakeSeed()
 	s.tail.init()
 	s.disk = newDisk(opts.FS, dir, opts.ReserveBytes, opts.Log)
-	s.cache = pebble.NewCache(opts.CacheBytes)
+	forRecords := opts.CacheBytes / recordPart
+	s.cache, s.records = pebble.NewCache(opts.CacheBytes-forRecords), newRecordCache(forRecords)
 	if err := s.open(); err != nil {
 		s.disk.close()
 		if s.db != nil {
@@ -184,7 +190,7 @@ func EngineOptions(cache *pebble.Cache) *pebble.Options {
 
 // checkVersion writes the format version into a new folder and compares it in an old one.
 func (s *Store) checkVersion() error {
-	v, err := getCopy(s.Present(), keyVersion, nil)
+	v, err := s.Present().Get(keyVersion, nil)
 	if isNotFound(err) {
 		b := s.db.NewBatch()
 		defer b.Close()
@@ -198,7 +204,7 @@ func (s *Store) checkVersion() error {
 	if n := binary.BigEndian.Uint32(v); n > formatVersion {
 		return fmt.Errorf("%w (format %d, this version knows %d)", ErrFormat, n, formatVersion)
 	}
-	v, err = getCopy(s.Present(), keyIDs, nil)
+	v, err = s.Present().Get(keyIDs, nil)
 	if err != nil {
 		return err
 	}
@@ -212,6 +218,7 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	s.tail.close()
 	err := s.saveCounts(true)
+	s.passed()
 	s.disk.close()
 	if e := s.db.Close(); err == nil {
 		err = e
@@ -282,6 +289,8 @@ func (s *Store) write(b *pebble.Batch, sync bool) error {
 	if err := s.db.Apply(b, o); err != nil {
 		return err
 	}
+	s.loads.Add(1)
+	s.passed()
 	return s.disk.err()
 }
 
@@ -290,6 +299,9 @@ func (s *Store) Alive() error { return s.disk.err() }
 
 // Metrics of the storage engine.
 func (s *Store) Metrics() *pebble.Metrics { return s.db.Metrics() }
+
+// CacheBytes is the memory that the caches of blocks and of single documents have taken.
+func (s *Store) CacheBytes() int64 { return s.db.Metrics().BlockCache.Size + s.records.bytes() }
 
 // DiskUsage estimates the bytes on disk between two keys.
 func (s *Store) DiskUsage(lower, upper []byte) uint64 {

@@ -2,12 +2,10 @@ package store
 
 import (
 	"bytes"
-	"io"
 	"slices"
 	"sync"
 
 	"github.com/RaduBerinde/btreemap"
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // Txn is a multi-document transaction: a snapshot, its own writes over it, and a hold on every key it has written. The first
@@ -15,7 +13,7 @@ import (
 // the snapshot. A Txn is for one goroutine at a time, but Abort may come from another one when none is using it.
 type Txn struct {
 	s    *Store
-	snap *pebble.Snapshot
+	snap *SnapshotView
 	// Start is the time of the snapshot.
 	Start uint64
 
@@ -38,10 +36,9 @@ type txnColl struct {
 
 // Start begins a transaction on the present state.
 func (s *Store) Start() *Txn {
-	s.commit.Lock()
-	defer s.commit.Unlock()
+	snap, at := s.SnapshotAt()
 	return &Txn{
-		s: s, snap: s.db.NewSnapshot(), Start: s.clock.applied.Load(),
+		s: s, snap: snap, Start: at,
 		over:  btreemap.New[[]byte, []byte](16, bytes.Compare),
 		colls: map[*Collection]*txnColl{}, keys: map[*Collection][]string{}, done: make(chan struct{}),
 	}
@@ -129,25 +126,17 @@ func (t *Txn) hold(c *Collection, key []byte) error {
 		return ErrWriteConflict
 	}
 	// Equal bytes mean an equal document or an equal owner of the key, whatever happened in between.
-	now, err := getCopy(present{t.s.db}, key, nil)
+	now, err := t.s.Present().Get(key, nil)
 	if err != nil && !isNotFound(err) {
 		return err
 	}
 	gone := err != nil
-	then, done, err := t.snap.Get(key)
-	if err != nil {
-		if !isNotFound(err) {
-			return err
-		}
-		if !gone {
-			return ErrWriteConflict
-		}
-	} else {
-		same := !gone && bytes.Equal(now, then)
-		done.Close()
-		if !same {
-			return ErrWriteConflict
-		}
+	then, err := t.snap.Get(key, nil)
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	if gone != (err != nil) || !bytes.Equal(now, then) {
+		return ErrWriteConflict
 	}
 	if c.held == nil {
 		c.held = map[string]*Txn{}
@@ -158,24 +147,20 @@ func (t *Txn) hold(c *Collection, key []byte) error {
 	return nil
 }
 
-type nopCloser struct{}
-
-func (nopCloser) Close() error { return nil }
-
 // Get implements View.
-func (t *Txn) Get(key []byte) ([]byte, io.Closer, error) {
+func (t *Txn) Get(key, dst []byte) ([]byte, error) {
 	if _, v, ok := t.over.Get(key); ok {
 		if v[0] == 0 {
-			return nil, nil, ErrNotFound
+			return dst, ErrNotFound
 		}
-		return v[1:], nopCloser{}, nil
+		return append(dst, v[1:]...), nil
 	}
-	return t.snap.Get(key)
+	return t.snap.Get(key, dst)
 }
 
 // Iter implements View. The transaction's later writes are not seen by it.
 func (t *Txn) Iter(lower, upper []byte) (Iter, error) {
-	it, err := t.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	it, err := t.snap.Iter(lower, upper)
 	if err != nil || t.over.Len() == 0 {
 		return it, err
 	}

@@ -91,7 +91,7 @@ func (s *Store) BeginOne(c *Collection) (*Unit, error) {
 }
 
 func newUnit(u *Unit) *Unit {
-	u.view, u.b, u.scratch = present{u.s.db}, u.s.db.NewBatch(), scratches.Get().(*scratch)
+	u.view, u.b, u.scratch = present{u.s}, u.s.db.NewBatch(), scratches.Get().(*scratch)
 	u.entries = u.first[:0]
 	return u
 }
@@ -139,7 +139,7 @@ func (u *Unit) Bytes() int {
 // Read gives a document as it is now.
 func (u *Unit) Read(id RecordID, dst []byte) (bson.Raw, error) {
 	u.key = appendRecordKey(u.key[:0], u.c.ID, id)
-	b, err := getCopy(u.view, u.key, dst)
+	b, err := u.view.Get(u.key, dst[:0])
 	return bson.Raw(b), err
 }
 
@@ -159,12 +159,12 @@ func FindValue(v View, ix *Index, val bson.RawValue) (RecordID, error) {
 	var kb [64]byte
 	key := keys.AppendField(append(kb[:0], ix.prefix...), val, ix.Keys.Fields[0].Desc, ix.Keys.Collator)
 	if ix.Unique {
-		b, done, err := v.Get(key)
+		var rb [8]byte
+		b, err := v.Get(key, rb[:0])
 		if err != nil {
 			return 0, err
 		}
-		r := recordIDOf(b)
-		return r, done.Close()
+		return recordIDOf(b), nil
 	}
 	it, err := v.Iter(key, successor(key))
 	if err != nil {
@@ -506,16 +506,15 @@ func (u *Unit) checkUnique(ix *Index, k []byte, self RecordID, doc bson.Raw) err
 			return err
 		}
 	}
-	b, done, err := u.view.Get(u.buf)
+	var rb [8]byte
+	b, err := u.view.Get(u.buf, rb[:0])
 	if err != nil {
 		if isNotFound(err) {
 			return nil
 		}
 		return err
 	}
-	r := recordIDOf(b)
-	done.Close()
-	if r != self {
+	if r := recordIDOf(b); r != self {
 		return u.duplicate(ix, doc, r, k)
 	}
 	return nil

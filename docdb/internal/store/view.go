@@ -2,7 +2,7 @@ package store
 
 import (
 	"errors"
-	"io"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -11,10 +11,10 @@ import (
 var ErrNotFound = pebble.ErrNotFound
 
 // View is a readable state of the store: the present, a snapshot, or a transaction's snapshot with its own writes over it.
-// It is not safe for concurrent use unless it is the present.
+// It is not safe for concurrent use unless it is the present or a snapshot.
 type View interface {
-	// Get gives the value of a key, valid until done is closed, or ErrNotFound. done is nil on an error.
-	Get(key []byte) (value []byte, done io.Closer, err error)
+	// Get appends the value of a key to dst, or answers dst and ErrNotFound.
+	Get(key, dst []byte) ([]byte, error)
 	// Iter walks keys in [lower, upper). The bounds must stay unchanged until Close.
 	Iter(lower, upper []byte) (Iter, error)
 }
@@ -35,10 +35,23 @@ type Iter interface {
 }
 
 // SnapshotView is a View of one moment that has to be closed.
-type SnapshotView struct{ snap *pebble.Snapshot }
+type SnapshotView struct {
+	s *Store
+	*moment
+}
 
 // Get implements View.
-func (v *SnapshotView) Get(key []byte) ([]byte, io.Closer, error) { return v.snap.Get(key) }
+func (v *SnapshotView) Get(key, dst []byte) ([]byte, error) {
+	return v.s.records.read(v.snap, key, v.at, v.at, dst)
+}
+
+// Cached is Get if the value is in memory as it is; ok is false otherwise, whether there is one or not.
+func (v *SnapshotView) Cached(key, dst []byte) (value []byte, ok bool) {
+	return v.s.records.get(key, v.at, dst)
+}
+
+// Keep notes a value that has been read by an iterator, for Get and Cached.
+func (v *SnapshotView) Keep(key, value []byte) { v.s.records.put(key, v.at, value) }
 
 // Iter implements View.
 func (v *SnapshotView) Iter(lower, upper []byte) (Iter, error) {
@@ -46,38 +59,21 @@ func (v *SnapshotView) Iter(lower, upper []byte) (Iter, error) {
 }
 
 // Close releases the moment.
-func (v *SnapshotView) Close() error { return v.snap.Close() }
+func (v *SnapshotView) Close() error { return v.release() }
 
 // present is the View of whatever has been applied.
-type present struct{ db *pebble.DB }
+type present struct{ s *Store }
 
-func (v present) Get(key []byte) ([]byte, io.Closer, error) { return v.db.Get(key) }
+// Get implements View. What the cache has is what was applied last, for whoever asks now.
+func (v present) Get(key, dst []byte) ([]byte, error) {
+	return v.s.records.read(v.s.db, key, math.MaxUint64, v.s.clock.applied.Load(), dst)
+}
 
 func (v present) Iter(lower, upper []byte) (Iter, error) {
-	return v.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	return v.s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 }
-
-// Snapshot gives a View of this moment; close it.
-func (s *Store) Snapshot() *SnapshotView { return &SnapshotView{s.db.NewSnapshot()} }
 
 // Present gives a View of what is applied at the time of each call.
-func (s *Store) Present() View { return present{s.db} }
-
-// getCopy reads a value into dst[:0].
-func getCopy(v View, key, dst []byte) ([]byte, error) {
-	b, done, err := v.Get(key)
-	if err != nil {
-		return nil, err
-	}
-	dst = append(dst[:0], b...)
-	return dst, done.Close()
-}
+func (s *Store) Present() View { return present{s} }
 
 func isNotFound(err error) bool { return errors.Is(err, pebble.ErrNotFound) }
-
-// SnapshotAt gives a View of this moment and its time; close it.
-func (s *Store) SnapshotAt() (*SnapshotView, uint64) {
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	return s.Snapshot(), s.clock.applied.Load()
-}
