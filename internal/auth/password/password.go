@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	pooled "github.com/minio/argon2"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/sync/semaphore"
 )
@@ -51,6 +52,12 @@ type Hasher struct {
 	waiting atomic.Int64
 	bound   int64
 	decoy   string
+
+	// derive is argon2id of params in memory that the next hash uses again, wiped
+	// in between. x/crypto/argon2 takes new memory each time (golang/go#36634): at 19 MiB a
+	// hash, log-ins would make 1.5 GB of garbage a second, and the collector, which
+	// walks all that the server holds, would take a third of the processor.
+	derive func(password, salt, secret, data []byte, keyLen uint32) []byte
 }
 
 // New returns a Hasher that computes at most parallel hashes at once, each of
@@ -59,7 +66,10 @@ func New(params Params, parallel, waiting int, random io.Reader) (*Hasher, error
 	if params.Memory < 8*uint32(params.Threads) || params.Time < 1 || params.Threads < 1 || parallel < 1 || waiting < 0 {
 		return nil, fmt.Errorf("argon2id parameters out of range: %+v, %d at once, %d waiting", params, parallel, waiting)
 	}
-	h := &Hasher{params: params, rand: random, slots: semaphore.NewWeighted(int64(parallel)), bound: int64(parallel + waiting)}
+	h := &Hasher{
+		params: params, rand: random, slots: semaphore.NewWeighted(int64(parallel)), bound: int64(parallel + waiting),
+		derive: pooled.NewIDKey(params.Time, params.Memory, params.Threads),
+	}
 	// What unknown accounts are checked against costs what a real one does.
 	h.decoy = encodeArgon2(params, make([]byte, saltLength), make([]byte, keyLength))
 	return h, nil
@@ -91,7 +101,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if _, err := io.ReadFull(h.rand, salt); err != nil {
 		return "", err
 	}
-	key := argon2.IDKey([]byte(password), salt, h.params.Time, h.params.Memory, h.params.Threads, keyLength)
+	key := h.derive([]byte(password), salt, nil, nil, keyLength)
 	return encodeArgon2(h.params, salt, key), nil
 }
 
@@ -105,11 +115,23 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, outdate
 	}
 	defer leave()
 	if hash == "" {
-		_, err := verify(h.decoy, password)
+		_, err := h.verify(h.decoy, password)
 		return false, false, err
 	}
-	ok, err = verify(hash, password)
+	ok, err = h.verify(hash, password)
 	return ok, ok && h.outdated(hash), err
+}
+
+func (h *Hasher) verify(hash, password string) (bool, error) {
+	if !strings.HasPrefix(hash, argon2idPrefix) {
+		return verify(hash, password)
+	}
+	p, salt, key, err := decodeArgon2(hash)
+	if err != nil || p != h.params {
+		return verify(hash, password)
+	}
+	got := h.derive([]byte(password), salt, nil, nil, uint32(len(key)))
+	return subtle.ConstantTimeCompare(got, key) == 1, nil
 }
 
 func (h *Hasher) outdated(hash string) bool {
@@ -131,7 +153,7 @@ type scheme struct {
 }
 
 var schemes = []scheme{
-	{[]string{"$argon2id$"}, verifyArgon2, checkArgon2},
+	{[]string{argon2idPrefix}, verifyArgon2, checkArgon2},
 	{[]string{"$argon2i$"}, verifyArgon2, checkArgon2},
 	{[]string{"$2a$", "$2b$", "$2x$", "$2y$"}, verifyBcrypt, checkBcrypt},
 	{[]string{"$scrypt$"}, verifyScrypt, checkScrypt},
@@ -157,6 +179,8 @@ func verify(hash, password string) (bool, error) {
 	}
 	return s.verify(hash, password)
 }
+
+const argon2idPrefix = "$argon2id$"
 
 // Argon2 strings are $argon2id$v=19$m=19456,t=2,p=1$<salt>$<key>, base64 without padding.
 

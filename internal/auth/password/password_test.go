@@ -3,11 +3,15 @@ package password_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/crypto/argon2"
 
 	"regent/internal/auth/password"
 )
@@ -140,6 +144,59 @@ func TestBound(t *testing.T) {
 	}
 	if _, err := h.Hash(t.Context(), "x"); err != nil {
 		t.Error(err)
+	}
+}
+
+// The hasher's own argon2id is the one that everybody else computes, also in
+// memory that other passwords were hashed in.
+func TestArgon2id(t *testing.T) {
+	for _, p := range []password.Params{cheap, {Memory: 1000, Time: 2, Threads: 1}, {Memory: 256, Time: 3, Threads: 4}, {Memory: 67, Time: 1, Threads: 2}} {
+		h := hasher(t, p, 1, 1)
+		for _, pass := range []string{"", "x", "correct horse", strings.Repeat("\u00e4", 128)} {
+			hash, err := h.Hash(t.Context(), pass)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts := strings.Split(hash, "$")
+			salt, err := base64.RawStdEncoding.DecodeString(parts[4])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(pass), salt, p.Time, p.Memory, p.Threads, 32))
+			if parts[5] != want {
+				t.Errorf("%+v, %q: %s, want %s", p, pass, parts[5], want)
+			}
+			if ok, outdated, err := h.Verify(t.Context(), hash, pass); !ok || outdated || err != nil {
+				t.Errorf("%+v, %q: %v %v %v", p, pass, ok, outdated, err)
+			}
+		}
+	}
+}
+
+// Hashes leave no garbage of their size: one memory serves for all, one after
+// the other.
+func TestMemoryIsReused(t *testing.T) {
+	const hashes, size = 64, 1 << 20
+	h := hasher(t, password.Params{Memory: size / 1024, Time: 1, Threads: 1}, 1, 1)
+	hash, err := h.Hash(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range hashes {
+		verified := hash
+		if i%2 == 1 {
+			verified = "" // an unknown account
+		}
+		if _, _, err := h.Verify(t.Context(), verified, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	// The race detector makes a sync.Pool forget a quarter of what it is given.
+	if got := after.TotalAlloc - before.TotalAlloc; got > hashes*size/2 {
+		t.Errorf("%d hashes of 1 MiB took %d MiB of new memory", hashes, got>>20)
 	}
 }
 
