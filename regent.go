@@ -102,6 +102,10 @@ type Config struct {
 	// them at most, in megabytes; 0: 1024.
 	FunctionHosts        int
 	FunctionHostMemoryMB int
+	// FunctionProcessors is how many processors they use at most; 0: all but
+	// one, which is left to the server, where there is more than one. Only on
+	// Linux.
+	FunctionProcessors int
 
 	// Strict makes warnings about an app directory errors.
 	Strict bool
@@ -223,7 +227,7 @@ func start(ctx context.Context, c Config) (_ *Server, err error) {
 	}()
 	// The function hosts start while the database opens.
 	if srv.functions, err = function.Start(function.Config{
-		Logger: c.Logger, Record: srv.recordExecution, Hosts: c.FunctionHosts, Limits: function.Limits{HostMemory: int64(c.FunctionHostMemoryMB) << 20},
+		Logger: c.Logger, Record: srv.recordExecution, Hosts: c.FunctionHosts, Processors: c.FunctionProcessors, Limits: function.Limits{HostMemory: int64(c.FunctionHostMemoryMB) << 20},
 	}); err != nil {
 		return nil, fmt.Errorf("function hosts: %w", err)
 	}

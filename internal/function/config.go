@@ -16,6 +16,10 @@ type Config struct {
 	// Hosts is the number of function-host processes; 0: one for each core.
 	Hosts int
 
+	// Processors is how many processors the hosts may use; 0: all but one, where
+	// there is more than one. Only on Linux.
+	Processors int
+
 	// Executable is the program that is started as a host; "": this one. Its
 	// main must begin with MaybeRunHost.
 	Executable string
@@ -156,6 +160,9 @@ func (o Outbound) withDefaults() Outbound {
 func (c Config) withDefaults() Config {
 	if c.Hosts <= 0 {
 		c.Hosts = runtime.NumCPU()
+	}
+	if c.Processors <= 0 {
+		c.Processors = max(runtime.NumCPU()-1, 1)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -65,7 +65,7 @@ const (
 func startHost(cfg Config, log *slog.Logger, niceness int, ended func()) (*hostProcess, error) {
 	h := &hostProcess{stderr: &tail{}, log: log, memory: cfg.Limits.HostMemory, begun: time.Now(), ended: ended, gone: make(chan struct{}), calls: map[uint64]*pendingCall{}, deployed: map[int64]bool{}}
 	var err error
-	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, niceness, h.stderr); err != nil {
+	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, niceness, cfg.Processors, h.stderr); err != nil {
 		return nil, err
 	}
 	if err := h.conn.Send(wire.Frame{Kind: wire.Configure, Body: wire.Marshal(cfg.Limits.wire())}); err != nil {

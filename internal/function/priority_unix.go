@@ -8,7 +8,7 @@ import (
 )
 
 // startLowly starts a child, which lowers its own priority.
-func startLowly(cmd *exec.Cmd, _ int) error { return cmd.Start() }
+func startLowly(cmd *exec.Cmd, _, _ int) error { return cmd.Start() }
 
 // giveWay makes the process give way to the server.
 func giveWay() {

@@ -11,7 +11,7 @@ import (
 
 var errPlatform = errors.New("functions need a Unix system: function hosts are connected by a socket pair")
 
-func spawn(string, string, int64, int, *tail) (*exec.Cmd, *wire.Conn, error) {
+func spawn(string, string, int64, int, int, *tail) (*exec.Cmd, *wire.Conn, error) {
 	return nil, nil, errPlatform
 }
 

@@ -22,7 +22,7 @@ import (
 // that it is told. The process gets one end of a socket pair, an empty
 // environment, the root as its working directory, and nothing else: no terminal,
 // no input, and what this process let it inherit it closes first.
-func spawn(executable, role string, memory int64, niceness int, stderr *tail) (*exec.Cmd, *wire.Conn, error) {
+func spawn(executable, role string, memory int64, niceness, processors int, stderr *tail) (*exec.Cmd, *wire.Conn, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socket pair: %w", err)
@@ -42,7 +42,7 @@ func spawn(executable, role string, memory int64, niceness int, stderr *tail) (*
 	cmd.Stderr = stderr
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := startLowly(cmd, niceness); err != nil {
+	if err := startLowly(cmd, niceness, processors); err != nil {
 		nc.Close()
 		return nil, nil, fmt.Errorf("start function host: %w", err)
 	}
