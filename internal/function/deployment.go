@@ -221,6 +221,9 @@ func (d *Deployment) perform(x *execution, f *app.Function, args bson.RawValue) 
 	}
 	r, err := d.runtime.run(x)
 	x.memory = r.Memory
+	if r.Fault != "" {
+		d.runtime.cfg.Logger.Error("the JavaScript engine failed", "app", d.app.ID, "function", f.Name, "stack", r.Fault)
+	}
 	if err != nil {
 		var known *fault.Error
 		if errors.As(err, &known) {

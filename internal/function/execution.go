@@ -63,6 +63,7 @@ type execution struct {
 	sockets    socketTable
 
 	acting chan struct{} // places for operations that are done at once
+	asked  atomic.Int64  // bytes of operations that are not done
 	held   atomic.Int64  // bytes of outcomes that are on their way to the host
 }
 
@@ -191,6 +192,10 @@ func (x *execution) operationOf(kind string) operationFunc {
 	}[kind]
 }
 
+// maxAsked bounds the bytes of one call's operations that are not done. A host
+// asks for less (package host), so only one that cannot be trusted passes it.
+const maxAsked = 2 * wire.MaxBody
+
 // operation starts what a host asks for and gives the outcome to reply. An
 // error means that the host cannot be trusted any more.
 func (x *execution) operation(ctx context.Context, m wire.OperationMessage, reply func(bson.RawValue, *wire.Failure)) error {
@@ -207,12 +212,14 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 	x.flying++
 	tooMany := x.flying > 2*x.deployment.limits.Operations+100
 	x.mu.Unlock()
-	if tooMany {
+	size := int64(len(m.Argument))
+	if tooMany || x.asked.Add(size) > maxAsked {
 		return fmt.Errorf("the host sent more operations at once than the limit")
 	}
 	ctx = context.WithValue(ctx, nestedKey{}, nesting(ctx)+1)
 	run := func() {
 		defer func() {
+			x.asked.Add(-size)
 			x.mu.Lock()
 			x.flying--
 			x.mu.Unlock()
@@ -222,6 +229,9 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 				reply(bson.RawValue{}, &wire.Failure{Name: "Error", Message: "internal error in " + m.Kind + " " + m.Action})
 			}
 		}()
+		if ctx.Err() != nil {
+			return // the call has ended, nobody waits for it
+		}
 		v, err := do(x, ctx, as, m)
 		defer x.held.Add(-int64(len(v.Value)))
 		if e := x.hold(len(v.Value)); err == nil {

@@ -166,6 +166,14 @@ func (h *hostProcess) handle(f wire.Frame) error {
 			c.finish(o)
 		}
 		return nil
+	case wire.Overrun:
+		failure := &wire.Failure{}
+		if err := bson.Unmarshal(f.Body, failure); err != nil {
+			return err
+		}
+		h.log.Warn("function host killed", "reason", "calls over the memory limit do not stop")
+		h.kill(&verdict{call: f.Call, err: failure})
+		return nil
 	case wire.Operation, wire.Log:
 	default:
 		return fmt.Errorf("unexpected message of kind %d", f.Kind)
@@ -191,8 +199,9 @@ func (h *hostProcess) handle(f wire.Frame) error {
 	if m.Kind != packageOperation {
 		c.sent.Store(true)
 	}
+	asked := wire.Frame{Call: f.Call, Op: f.Op} // without the body, which need not be kept
 	return c.run.operation(c.ctx, m, func(value bson.RawValue, failure *wire.Failure) {
-		h.reply(f, value, failure)
+		h.reply(asked, value, failure)
 	})
 }
 

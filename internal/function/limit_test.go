@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -63,5 +64,32 @@ func TestUnprepared(t *testing.T) {
 	out, _ := cmd.CombinedOutput()
 	if !strings.Contains(string(out), "Start: functions need function-host processes: call regent.MaybeRunFunctionHost() first in main()") {
 		t.Errorf("%s", out)
+	}
+}
+
+// TestMemoryInsideBuiltin lets memory grow within one built-in function, which
+// the engine does not interrupt: the host is ended at the call's limit, long
+// before its own, and what ran beside is run again.
+func TestMemoryInsideBuiltin(t *testing.T) {
+	r := mustStart(t, Config{Hosts: 1, Limits: Limits{CallMemory: 64 << 20, HostMemory: 3 << 30}})
+	d := mustDeploy(t, r, nil, map[string]string{
+		"grows": `exports = () => Array.from({ length: 3e8 }).length`,
+		"waits": `exports = () => new Promise(ok => setTimeout(ok, 500, 'fine'))`,
+	}, func(a *app.App) {
+		a.Settings = app.DefaultSettings()
+		a.Settings.FunctionMemoryMB = 64
+	})
+	beside := make(chan error, 1)
+	go func() {
+		v, err := d.Call(context.Background(), caller.Caller{}, "waits", nil)
+		if err == nil && v.StringValue() != "fine" {
+			err = errors.New(v.String())
+		}
+		beside <- err
+	}()
+	_, err := d.Call(context.Background(), caller.Caller{}, "grows", nil)
+	wantCode(t, err, fault.FunctionExecutionError, 400, "memory limit exceeded (function_memory_mb = 64)")
+	if err := <-beside; err != nil {
+		t.Errorf("the call beside: %v", err)
 	}
 }

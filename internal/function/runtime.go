@@ -204,8 +204,10 @@ func (r *Runtime) run(x *execution) (wire.ResultMessage, error) {
 		if err != nil {
 			return wire.ResultMessage{}, err
 		}
-		c := &pendingCall{id: r.nextID.Add(1), ctx: x.ctx, run: x, outcome: make(chan outcome, 1)}
+		ctx, cancel := context.WithCancel(x.ctx)
+		c := &pendingCall{id: r.nextID.Add(1), ctx: ctx, run: x, outcome: make(chan outcome, 1)}
 		if !h.begin(c, x.deployment, x.message(attempt > 0)) {
+			cancel()
 			done()
 			if attempt < 5 {
 				continue
@@ -213,6 +215,7 @@ func (r *Runtime) run(x *execution) (wire.ResultMessage, error) {
 			return wire.ResultMessage{}, errors.New("function hosts do not stay alive")
 		}
 		o := r.await(h, c, x)
+		cancel() // what an unfinished call asked for ends with it
 		done()
 		if !o.died && !o.result.Retry {
 			return o.result, nil

@@ -116,7 +116,7 @@ func (c *call) run() (result wire.ResultMessage) {
 				result = c.stopFailure(reason)
 				return
 			}
-			result = wire.ResultMessage{Failure: &wire.Failure{Name: "InternalError", Message: fmt.Sprintf("the JavaScript engine failed: %v", x), Stack: string(debug.Stack())}}
+			result = wire.ResultMessage{Failure: &wire.Failure{Name: "InternalError", Message: fmt.Sprintf("the JavaScript engine failed: %v", x)}, Fault: string(debug.Stack())}
 		}
 	}()
 	limit := time.Duration(c.msg.TimeMS) * time.Millisecond

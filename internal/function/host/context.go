@@ -230,7 +230,8 @@ func (r *realm) outcome(v bson.RawValue) (goja.Value, error) {
 // operate sends an operation and gives the promise of its outcome.
 func (r *realm) operate(m wire.OperationMessage, argument goja.Value, drains bool) goja.Value {
 	promise, resolve, reject := r.vm.NewPromise()
-	e := &encoder{r: r, nulls: true}
+	e := r.message()
+	e.nulls = true
 	raw, err := e.document(argument)
 	if err != nil {
 		panic(r.errorValue(&wire.Failure{Name: "TypeError", Message: m.Action + ": " + err.Error()}))

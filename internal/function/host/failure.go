@@ -39,37 +39,46 @@ func (r *realm) failure(err error) *wire.Failure {
 // of any other object (client-api.md §1.16.3).
 func (r *realm) failureOf(v goja.Value) *wire.Failure {
 	f := &wire.Failure{Name: "Error"}
-	err := r.throwing(func() {
-		o, ok := v.(*goja.Object)
-		if !ok {
-			f.Message = v.String()
-			return
-		}
-		if o.ClassName() != "Error" && !r.isError(o) {
-			if text, err := r.stringify(o); err == nil {
-				f.Message = text
-				return
-			}
-			f.Message = o.String()
-			return
-		}
-		if name := o.Get("name"); name != nil {
-			f.Name = name.String()
-		}
-		f.Message = o.String()
-		if code := o.Get("code"); code != nil && goja.IsNumber(code) {
-			f.Number = int32(code.ToInteger())
-		}
-		if stack := o.Get("stack"); stack != nil && !goja.IsUndefined(stack) {
-			f.Stack = originalWording(userStack(stack.String()))
-		}
-	})
-	if err != nil {
+	if err := r.throwing(func() { r.describe(f, v) }); err != nil && f.Message == "" {
 		f.Message = "an error that cannot be shown"
 	}
 	f.Message = cutText(originalWording(f.Message), 64<<10)
 	f.Stack = cutText(f.Stack, 16<<10)
 	return f
+}
+
+// describe fills f; what the code's own getters throw ends it where it is.
+func (r *realm) describe(f *wire.Failure, v goja.Value) {
+	o, ok := v.(*goja.Object)
+	if !ok {
+		f.Message = v.String()
+		if _, ok := v.(*goja.Symbol); ok {
+			f.Message = "Symbol(" + f.Message + ")"
+		}
+		return
+	}
+	if _, ok := goja.AssertFunction(o); ok {
+		f.Message = o.String()
+		return
+	}
+	if o.ClassName() != "Error" && !r.isError(o) {
+		if text, err := r.stringify(o); err == nil {
+			f.Message = text
+			return
+		}
+		f.Message = o.String()
+		return
+	}
+	f.Message = o.String()
+	if name := o.Get("name"); name != nil {
+		f.Name = name.String()
+	}
+	if code := o.Get("code"); code != nil && goja.IsNumber(code) {
+		f.Number = int32(code.ToInteger())
+	}
+	if stack := o.Get("stack"); stack != nil && !goja.IsUndefined(stack) {
+		f.Stack = originalWording(userStack(stack.String()))
+	}
 }
 
 func (r *realm) isError(o *goja.Object) bool {
@@ -161,13 +170,24 @@ func cutText(s string, n int) string {
 	return s[:n]
 }
 
+// newError makes an error of one of the language's classes, whatever the code
+// has made of the globals of that name.
+func (r *realm) newError(name, message string) *goja.Object {
+	if ctor, ok := r.vm.Get(name).(*goja.Object); ok {
+		if o, err := r.vm.New(ctor, r.vm.ToValue(message)); err == nil && o.ClassName() == "Error" {
+			return o
+		}
+	}
+	o := r.vm.NewTypeError("%s", message)
+	if name != "TypeError" {
+		_ = o.DefineDataProperty("name", r.vm.ToValue(name), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+	return o
+}
+
 // errorValue makes a JavaScript Error of a failure, to be thrown or rejected with.
 func (r *realm) errorValue(f *wire.Failure) *goja.Object {
-	ctor := r.vm.Get("Error")
-	o, err := r.vm.New(ctor, r.vm.ToValue(f.Message))
-	if err != nil {
-		panic(err)
-	}
+	o := r.newError("Error", f.Message)
 	set := func(k string, v any) {
 		_ = o.DefineDataProperty(k, r.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	}

@@ -155,12 +155,8 @@ func (r *realm) decodeDocument(doc bson.Raw, depth int) (goja.Value, error) {
 			return nil, err
 		}
 		numbers = numbers || numberTypeOf(v.Type) != noNumber
-		if key == "__proto__" {
-			err = o.DefineDataProperty(key, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
-		} else {
-			err = o.Set(key, value)
-		}
-		if err != nil {
+		// Defined, as JSON.parse does: no setter of the code's own takes it away.
+		if err := o.DefineDataProperty(key, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
 			return nil, err
 		}
 	}
@@ -195,15 +191,20 @@ func (r *realm) decodeArray(key string, doc bson.Raw, depth int) (goja.Value, er
 	return a, nil
 }
 
+// date makes a Date with the global class, which the code may have replaced by
+// one that makes dates too.
 func (r *realm) date(ms int64) (goja.Value, error) {
 	if r.dateCtor == nil {
-		ctor, ok := r.vm.Get("Date").(*goja.Object)
-		if !ok {
-			return nil, errors.New("Date was replaced")
-		}
-		r.dateCtor = ctor
+		r.dateCtor, _ = r.vm.Get("Date").(*goja.Object)
 	}
-	return r.vm.New(r.dateCtor, r.vm.ToValue(ms))
+	o, err := r.vm.New(r.dateCtor, r.vm.ToValue(ms))
+	if err != nil {
+		return nil, err
+	}
+	if o.ClassName() != "Date" {
+		return nil, errors.New("a date cannot be made: the code has replaced the global Date")
+	}
+	return o, nil
 }
 
 func (r *realm) binary(subtype byte, data []byte) (goja.Value, error) {
@@ -241,7 +242,7 @@ func (r *realm) bsonObject(class bsonClass, content goja.Value) *goja.Object {
 func (r *realm) bsonFields(class bsonClass, pairs ...any) *goja.Object {
 	o := r.vm.CreateObject(r.bsonPrototype(class))
 	for i := 0; i < len(pairs); i += 2 {
-		_ = o.Set(pairs[i].(string), pairs[i+1])
+		_ = o.DefineDataProperty(pairs[i].(string), r.vm.ToValue(pairs[i+1]), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
 	}
 	return o
 }

@@ -34,6 +34,8 @@ type Host struct {
 	deployments map[int64]*deployment
 	calls       map[uint64]*call
 
+	overrun bool // the server was asked to end this host; of watchMemory
+
 	woken chan struct{} // has a value after a call has begun; for watchMemory
 }
 

@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,7 +12,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/internal/ejson"
-	"regent/internal/function/wire"
 )
 
 // nativeFunc is a Go function that our modules may call.
@@ -33,12 +33,7 @@ func tables(all ...map[string]nativeFunc) map[string]nativeFunc {
 
 // throw makes a native function throw a JavaScript error of that name.
 func (r *realm) throw(name, message string) goja.Value {
-	ctor := r.vm.Get(name)
-	o, err := r.vm.New(ctor, r.vm.ToValue(message))
-	if err != nil {
-		panic(r.vm.NewTypeError(message))
-	}
-	panic(o)
+	panic(r.newError(name, message))
 }
 
 // function makes a native function with a name of its own, not Go's.
@@ -167,8 +162,7 @@ func looseBase64(text string) []byte {
 var ejsonNatives = map[string]nativeFunc{
 	// ejsonStringify(value, relaxed)
 	"ejsonStringify": func(r *realm, c goja.FunctionCall) goja.Value {
-		e := &encoder{r: r, limit: wire.MaxBody}
-		v, err := e.value(c.Argument(0))
+		v, err := r.message().value(c.Argument(0))
 		if err != nil {
 			r.throw("TypeError", "EJSON.stringify: "+err.Error())
 		}
@@ -195,13 +189,37 @@ var ejsonNatives = map[string]nativeFunc{
 		return js
 	},
 	"bsonSize": func(r *realm, c goja.FunctionCall) goja.Value {
-		e := &encoder{r: r, limit: wire.MaxBody}
-		d, err := e.document(c.Argument(0))
+		d, err := r.message().document(c.Argument(0))
 		if err != nil {
 			r.throw("TypeError", err.Error())
 		}
 		return r.vm.ToValue(len(d))
 	},
+}
+
+var proxyType = reflect.TypeFor[goja.Proxy]()
+
+// maxProxies bounds the proxies of proxies that are seen through.
+const maxProxies = 1000
+
+// withoutProxy gives what a proxy stands for, nil when it was revoked.
+func withoutProxy(o *goja.Object) *goja.Object {
+	for n := 0; o != nil && n < maxProxies && o.ExportType() == proxyType; n++ {
+		p, _ := o.Export().(goja.Proxy)
+		o = p.Target()
+	}
+	return o
+}
+
+// behindProxy is the class of what a proxy stands for, "" for other objects.
+func behindProxy(o *goja.Object) string {
+	if o.ExportType() != proxyType {
+		return ""
+	}
+	if o = withoutProxy(o); o != nil {
+		return o.ClassName()
+	}
+	return ""
 }
 
 var eventNatives = map[string]nativeFunc{
@@ -250,6 +268,27 @@ var eventNatives = map[string]nativeFunc{
 			return r.vm.ToValue(o.ClassName())
 		}
 		return goja.Undefined()
+	},
+	// withoutProxy gives what a proxy stands for, so that looking at it runs none
+	// of its traps; undefined when it was revoked.
+	"withoutProxy": func(r *realm, c goja.FunctionCall) goja.Value {
+		o, ok := c.Argument(0).(*goja.Object)
+		if !ok {
+			return c.Argument(0)
+		}
+		if o = withoutProxy(o); o == nil {
+			return goja.Undefined()
+		}
+		return o
+	},
+	// detach takes the content of an array buffer away, as a transfer does.
+	"detach": func(r *realm, c goja.FunctionCall) goja.Value {
+		if o, ok := c.Argument(0).(*goja.Object); ok {
+			if b, ok := o.Export().(goja.ArrayBuffer); ok {
+				return r.vm.ToValue(b.Detach())
+			}
+		}
+		return r.vm.ToValue(false)
 	},
 	"promise": func(r *realm, c goja.FunctionCall) goja.Value {
 		p := asPromise(c.Argument(0))

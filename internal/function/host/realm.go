@@ -32,8 +32,8 @@ type realm struct {
 
 	bsonProtos map[*goja.Object]bsonClass
 	bsonOf     map[bsonClass]*goja.Object
-	cursor     *goja.Object // prototype of cursors once there is one
 	dateCtor   *goja.Object
+	cursor     *goja.Object // prototype of cursors once there is one
 
 	context  goja.Value // of the entry function
 	rejected []*goja.Promise

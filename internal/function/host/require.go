@@ -61,7 +61,6 @@ func (r *realm) requireModule(name string) goja.Value {
 	if v := r.requirePackage(strings.TrimSuffix(name, "/")); v != nil {
 		return v
 	}
-	ctor := r.vm.Get("Error")
 	text := "Cannot find module '" + name + "'"
 	switch {
 	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "/"):
@@ -69,10 +68,7 @@ func (r *realm) requireModule(name string) goja.Value {
 	default:
 		text += ": install it with `npm install " + packageOf(name) + "` in the app's functions folder"
 	}
-	o, err := r.vm.New(ctor, r.vm.ToValue(text))
-	if err != nil {
-		panic(err)
-	}
+	o := r.newError("Error", text)
 	_ = o.Set("code", "MODULE_NOT_FOUND")
 	panic(o)
 }

@@ -103,8 +103,47 @@ func (w *memoryWatch) look() {
 	}
 	w.host.stopForMemory(used - w.base)
 	// What the stopped calls held is free once they have returned.
-	time.Sleep(2 * memoryTick)
-	runtime.GC()
+	for since := w.host.now(); len(w.host.stoppedForMemory()) > 0 && w.host.now().Sub(since) < stopGrace; {
+		time.Sleep(memoryTick)
+	}
+	// Else they do not stop: they are within one built-in function of the engine.
+	if runtime.GC(); w.used() >= w.base+limit {
+		w.host.giveUp()
+	}
+}
+
+// stopGrace is how long calls that were stopped for memory may go on, before
+// the host asks to be ended.
+const stopGrace = 250 * time.Millisecond
+
+// stoppedForMemory lists the calls that still run although they were stopped.
+func (h *Host) stoppedForMemory() (calls []*call) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.calls {
+		if reason := c.stopped(); reason == errMemory || reason == errSuspect {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// giveUp asks the server to end the host, since a call that is over its memory
+// cannot be interrupted. The one that runs alone is guilty; of several nobody
+// knows which is, and the server runs again those that may be.
+func (h *Host) giveUp() {
+	stuck := h.stoppedForMemory()
+	if len(stuck) == 0 || h.overrun {
+		return
+	}
+	h.overrun = true
+	f := wire.Frame{Kind: wire.Overrun, Body: wire.Marshal(stuck[0].stopFailure(errMemory).Failure)}
+	h.mu.Lock()
+	if len(h.calls) == 1 {
+		f.Call = stuck[0].id
+	}
+	h.mu.Unlock()
+	_ = h.conn.Send(f)
 }
 
 // observe notes what the host holds for the calls that run, and gives their

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,13 @@ type encoder struct {
 	// database: a filter {owner: undefined} must not match everybody.
 	// Results keep it.
 	nulls bool
-	limit int
+
+	// limit bounds the bytes; setting is what the limit is called, "" when it is
+	// none of the app's.
+	limit   int
+	setting string
+
+	values int // encoded so far
 
 	// arrays are the cursors that were read before encoding.
 	arrays map[*goja.Object]goja.Value
@@ -37,7 +44,7 @@ func (r *realm) result(v goja.Value) (bson.RawValue, *wire.Failure) {
 	if failure != nil {
 		return bson.RawValue{}, failure
 	}
-	e := &encoder{r: r, limit: r.dep.msg.Limits.Result, arrays: arrays}
+	e := &encoder{r: r, limit: r.dep.msg.Limits.Result, setting: "function_result_size", arrays: arrays}
 	var out bson.RawValue
 	err := r.throwing(func() {
 		var err error
@@ -74,12 +81,40 @@ func (e *encoder) document(v goja.Value) (bson.Raw, error) {
 	return bson.Raw(raw), err
 }
 
+// message is an encoder of what goes to the server as a part of one message.
+func (r *realm) message() *encoder { return &encoder{r: r, limit: wire.MaxBody} }
+
+// tooLarge is the error for what passes the limit.
+func (e *encoder) tooLarge(what string) error {
+	text := fmt.Sprintf("%s is larger than %d bytes", what, e.limit)
+	if e.setting != "" {
+		text += " (" + e.setting + ")"
+	}
+	return errors.New(text)
+}
+
+// step is taken for every value. What the engine cannot interrupt ends here when
+// the call was stopped: few objects that refer to each other are many values.
+func (e *encoder) step() error {
+	if e.values++; e.values%stepsToLook != 0 {
+		return nil
+	}
+	return e.r.call.stopped()
+}
+
+// stepsToLook is how many values are looked at between looks at whether the
+// call was stopped.
+const stepsToLook = 512
+
 // element appends v under key; a function appends nothing. typeKey is the name
 // under which numbers are looked up: the key, or the array's own key for its
 // elements. from is the source value at this place, nil when unknown.
 func (e *encoder) element(dst []byte, key, typeKey string, v goja.Value, from *bson.RawValue, depth int) ([]byte, error) {
-	if e.limit > 0 && len(dst) > e.limit {
-		return nil, fmt.Errorf("the value is larger than %d bytes (function_result_size)", e.limit)
+	if err := e.step(); err != nil {
+		return nil, err
+	}
+	if len(dst) > e.limit {
+		return nil, e.tooLarge("the value")
 	}
 	if v == nil || goja.IsUndefined(v) {
 		if e.nulls {
@@ -139,12 +174,7 @@ func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object,
 	}
 	switch o.ClassName() {
 	case "Array":
-		start, dst := bsoncore.AppendArrayElementStart(dst, key)
-		dst, err := e.arrayItems(dst, o, typeKey, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		return bsoncore.AppendArrayEnd(dst, start)
+		return e.array(dst, key, typeKey, o, depth)
 	case "Function", "AsyncFunction", "GeneratorFunction":
 		return dst, nil
 	case "Date":
@@ -174,6 +204,9 @@ func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object,
 	if data, ok := e.r.bytesOf(o); ok {
 		return bsoncore.AppendBinaryElement(dst, key, 0, data), nil
 	}
+	if behindProxy(o) == "Array" { // Array.isArray says yes
+		return e.array(dst, key, typeKey, o, depth)
+	}
 	header := bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, key)
 	return e.object(header, o, typeKey, depth+1)
 }
@@ -197,13 +230,22 @@ func (e *encoder) object(dst []byte, o *goja.Object, _ string, depth int) ([]byt
 	return bsoncore.AppendDocumentEnd(dst, start)
 }
 
+func (e *encoder) array(dst []byte, key, typeKey string, o *goja.Object, depth int) ([]byte, error) {
+	start, dst := bsoncore.AppendArrayElementStart(dst, key)
+	dst, err := e.arrayItems(dst, o, typeKey, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	return bsoncore.AppendArrayEnd(dst, start)
+}
+
 func (e *encoder) arrayItems(dst []byte, o *goja.Object, typeKey string, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
 	n := o.Get("length").ToInteger()
-	if e.limit > 0 && n > int64(e.limit)/3 {
-		return nil, fmt.Errorf("an array of %d elements is larger than %d bytes (function_result_size)", n, e.limit)
+	if n > int64(e.limit)/3 {
+		return nil, e.tooLarge(fmt.Sprintf("an array of %d elements", n))
 	}
 	source := newSourceReader(e.r.types.source(o))
 	for i := int64(0); i < n; i++ {
@@ -241,11 +283,23 @@ func (r *realm) bytesOf(o *goja.Object) ([]byte, bool) {
 		b, ok := o.Export().(goja.ArrayBuffer)
 		return b.Bytes(), ok
 	case t != nil && t.Kind() == reflect.Slice && o.ClassName() == "Object":
-		var b []byte
-		err := r.vm.ExportTo(o, &b)
-		return b, err == nil
+		return r.viewBytes(o), true
 	}
 	return nil, false
+}
+
+// viewBytes gives the content of a view. The engine faults where a view's buffer
+// was detached: there is nothing then.
+func (r *realm) viewBytes(o *goja.Object) (b []byte) {
+	defer func() {
+		if x := recover(); x != nil {
+			if _, fault := x.(runtime.Error); !fault {
+				panic(x)
+			}
+		}
+	}()
+	_ = r.vm.ExportTo(o, &b)
+	return b
 }
 
 func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.Object, depth int) ([]byte, error) {
@@ -255,7 +309,16 @@ func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.O
 		}
 		return ""
 	}
+	integer := func(name string) int64 {
+		if v := o.Get(name); v != nil {
+			return v.ToInteger()
+		}
+		return 0
+	}
 	content := o.GetSymbol(e.r.host.raw)
+	if content == nil && hasContent[class] {
+		return nil, damaged(class)
+	}
 	switch class {
 	case classObjectID:
 		id, err := objectID(content)
@@ -268,11 +331,11 @@ func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.O
 		if b, ok := o.Get("buffer").(*goja.Object); ok {
 			data, _ = e.r.bytesOf(b)
 		}
-		return bsoncore.AppendBinaryElement(dst, key, byte(o.Get("sub_type").ToInteger()), data), nil
+		return bsoncore.AppendBinaryElement(dst, key, byte(integer("sub_type")), data), nil
 	case classLong:
 		n, ok := content.Export().(*big.Int)
 		if !ok || !n.IsInt64() {
-			return nil, errors.New("a damaged BSON.Long")
+			return nil, damaged(class)
 		}
 		return bsoncore.AppendInt64Element(dst, key, n.Int64()), nil
 	case classInt32:
@@ -289,7 +352,7 @@ func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.O
 	case classRegExp:
 		return bsoncore.AppendRegexElement(dst, key, text("pattern"), text("options")), nil
 	case classTimestamp:
-		return bsoncore.AppendTimestampElement(dst, key, uint32(o.Get("t").ToInteger()), uint32(o.Get("i").ToInteger())), nil
+		return bsoncore.AppendTimestampElement(dst, key, uint32(integer("t")), uint32(integer("i"))), nil
 	case classMinKey:
 		return bsoncore.AppendMinKeyElement(dst, key), nil
 	case classMaxKey:
@@ -308,7 +371,7 @@ func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.O
 	case classDBPointer:
 		oid, _ := o.Get("oid").(*goja.Object)
 		if oid == nil {
-			return nil, errors.New("a damaged BSON.DBPointer")
+			return nil, damaged(class)
 		}
 		id, err := objectID(oid.GetSymbol(e.r.host.raw))
 		if err != nil {
@@ -332,11 +395,25 @@ func (e *encoder) bsonElement(dst []byte, key string, class bsonClass, o *goja.O
 }
 
 func objectID(content goja.Value) (id bson.ObjectID, err error) {
-	if content == nil {
-		return id, errors.New("a damaged BSON.ObjectId")
+	if content == nil || !goja.IsString(content) {
+		return id, damaged(classObjectID)
 	}
-	_, err = hex.Decode(id[:], []byte(content.String()))
-	return id, err
+	text := content.String()
+	if len(text) != 2*len(id) {
+		return id, damaged(classObjectID)
+	}
+	if _, err = hex.Decode(id[:], []byte(text)); err != nil {
+		return id, damaged(classObjectID)
+	}
+	return id, nil
+}
+
+// hasContent are the classes whose instances hold a primitive under the symbol.
+var hasContent = map[bsonClass]bool{classObjectID: true, classLong: true, classInt32: true, classDouble: true, classDecimal128: true}
+
+// damaged is the error for an instance that its constructor did not make.
+func damaged(class bsonClass) error {
+	return errors.New("a damaged BSON." + bsonClasses[class].name)
 }
 
 // sourceReader finds elements of a source document, fast when they are asked
@@ -391,18 +468,15 @@ func (r *realm) materialise(v goja.Value) (map[*goja.Object]goja.Value, *wire.Fa
 	if r.cursor == nil {
 		return nil, nil
 	}
-	var found []*goja.Object
-	if err := r.throwing(func() { found = r.findCursors(v, nil, 0) }); err != nil {
+	s := &cursorSearch{r: r, seen: map[*goja.Object]bool{}}
+	if err := r.throwing(func() { s.look(v, 0) }); err != nil {
 		return nil, r.failure(err)
 	}
-	if len(found) == 0 {
+	if len(s.found) == 0 {
 		return nil, nil
 	}
 	arrays := map[*goja.Object]goja.Value{}
-	for _, o := range found {
-		if _, ok := arrays[o]; ok {
-			continue
-		}
+	for _, o := range s.found {
 		toArray, ok := goja.AssertFunction(o.Get("toArray"))
 		if !ok {
 			continue
@@ -420,24 +494,34 @@ func (r *realm) materialise(v goja.Value) (map[*goja.Object]goja.Value, *wire.Fa
 	return arrays, nil
 }
 
-func (r *realm) findCursors(v goja.Value, found []*goja.Object, depth int) []*goja.Object {
+// cursorSearch finds the cursors within a value, each object once.
+type cursorSearch struct {
+	r     *realm
+	seen  map[*goja.Object]bool
+	found []*goja.Object
+}
+
+func (s *cursorSearch) look(v goja.Value, depth int) {
 	o, ok := v.(*goja.Object)
-	if !ok || depth > maxDepth {
-		return found
+	if !ok || depth > maxDepth || s.seen[o] {
+		return
 	}
-	if r.isCursor(o) {
-		return append(found, o)
+	if s.seen[o] = true; len(s.seen)%stepsToLook == 0 && s.r.call.stopped() != nil {
+		return
+	}
+	if s.r.isCursor(o) {
+		s.found = append(s.found, o)
+		return
 	}
 	switch o.ClassName() {
 	case "Array", "Object":
-		if r.classOf(o) != 0 {
-			return found
+		if s.r.classOf(o) != 0 {
+			return
 		}
 		for _, k := range o.Keys() {
-			found = r.findCursors(o.Get(k), found, depth+1)
+			s.look(o.Get(k), depth+1)
 		}
 	}
-	return found
 }
 
 func (r *realm) isCursor(o *goja.Object) bool {

@@ -90,6 +90,7 @@ type ResultMessage struct {
 	Value   bson.RawValue `bson:"v"`
 	Failure *Failure      `bson:"e,omitempty"`
 	Retry   bool          `bson:"retry,omitempty"` // stopped through another call's overrun
+	Fault   string        `bson:"fault,omitempty"` // the host's own stack where the engine failed, for the server's log
 	RunUS   int64         `bson:"us,omitempty"`    // time in the host
 	Memory  int64         `bson:"mem,omitempty"`   // bytes, as far as they can be told apart
 }

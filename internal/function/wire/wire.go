@@ -39,6 +39,7 @@ const (
 	Compiled                  // H→S its outcome
 	Bundle                    // S→H bundle the packages of an app (compiler processes only)
 	Bundled                   // H→S the bundle
+	Overrun                   // H→S a call passed its memory limit and does not stop: end the host; call 0 when it is not known which
 )
 
 // MaxBody is the largest body of a frame in bytes: arguments, results and the

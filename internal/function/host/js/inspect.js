@@ -33,6 +33,9 @@ function show(v, depth, st) {
     default: return String(v);
   }
   if (v === null) return 'null';
+  v = native.withoutProxy(v);
+  if (v === undefined) return '<Revoked Proxy>';
+  if (typeof v === 'function') return functionText(v);
   if (st.seen.indexOf(v) >= 0) return '[Circular]';
   var own;
   try { own = v.inspect; } catch (e) { own = undefined; }

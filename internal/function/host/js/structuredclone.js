@@ -1,4 +1,10 @@
-function structuredClone(v) { return copy(v, new Map()); }
+function structuredClone(v, options) {
+  var out = copy(v, new Map()), moved = options !== undefined && options !== null && options.transfer || [];
+  for (var o of moved) {
+    if (!native.detach(o)) throw new (load('abort').DOMException)('Value not transferable', 'DataCloneError');
+  }
+  return out;
+}
 function copy(v, seen) {
   if (typeof v === 'function' || typeof v === 'symbol') throw new (load('abort').DOMException)(String(v) + ' could not be cloned.', 'DataCloneError');
   if (v === null || typeof v !== 'object') return v;
