@@ -69,8 +69,9 @@ func nodeTime(body string) (float64, error) {
 }
 
 // measureHalf drives the adding function at half the rate that it reached and
-// prints the latency that remains.
-func measureHalf(w *world, url string, full float64, duration time.Duration) error {
+// prints the latency that remains, beside that of the bare server at the same
+// rate: what the machine and this program make of it.
+func measureHalf(w *world, url string, bare *process, full float64, duration time.Duration) error {
 	var sc scenario
 	for _, s := range scenarios(w) {
 		if strings.HasPrefix(s.name, "function") {
@@ -81,6 +82,18 @@ func measureHalf(w *world, url string, full float64, duration time.Duration) err
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nThe adding function at half load (%.0f requests/s, 16 connections): p50 %.2f ms, p99 %.2f ms.\n", m.rate, ms(m.p50), ms(m.p99))
+	answer, err := sc.answer(url)
+	if err != nil {
+		return err
+	}
+	if err := bare.load(answer); err != nil {
+		return err
+	}
+	b, err := measurePaced(bare.url, sc, 16, full/2, duration)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nThe adding function at half load (%.0f requests/s, 16 connections): p50 %.2f ms, p99 %.2f ms; the bare server at this rate: p50 %.2f ms, p99 %.2f ms.\n",
+		m.rate, ms(m.p50), ms(m.p99), ms(b.p50), ms(b.p99))
 	return nil
 }

@@ -125,7 +125,7 @@ func run(duration time.Duration, only, binary string) error {
 		}
 	}
 	if adding > 0 {
-		if err := measureHalf(world, regent.url, adding, duration); err != nil {
+		if err := measureHalf(world, regent.url, bare, adding, duration); err != nil {
 			return err
 		}
 	}
