@@ -90,6 +90,7 @@ func (s *Service) enterNew(ctx context.Context, p *provider, id *identified, d d
 	if err := errors.Join(arrival.durable(ctx), err); err != nil {
 		return Tokens{}, err
 	}
+	r.First = nil // the session is held by itself
 	s.users.Put(r.ID, r)
 	s.Sessions.Opened(opening)
 	return s.entered(p, d, r, true, t), nil

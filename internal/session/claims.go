@@ -57,7 +57,7 @@ func (w *claimWriter) identity(name string, i *Identity) {
 
 var null = []byte("null")
 
-func (w *claimWriter) end() []byte { return append(*w, '}') }
+func (w *claimWriter) end() claimWriter { return append(*w, '}') }
 
 // The claims of client-api.md §1.12, in the order in which the original sent
 // them. exp and iat are plain integers: native SDKs assert it. The stitch_
@@ -65,8 +65,7 @@ func (w *claimWriter) end() []byte { return append(*w, '}') }
 
 // accessClaims writes an access token's. userData is canonical extended JSON,
 // nil without a custom data document.
-func accessClaims(st *Stored, issued, expires time.Time, userData []byte) []byte {
-	w := make(claimWriter, 0, 384+len(userData))
+func accessClaims(w claimWriter, st *Stored, issued, expires time.Time, userData []byte) claimWriter {
 	w.id("baas_device_id", st.Device)
 	w.id("baas_domain_id", st.App)
 	w.time("exp", expires)
@@ -83,8 +82,7 @@ func accessClaims(st *Stored, issued, expires time.Time, userData []byte) []byte
 }
 
 // refreshClaims writes a refresh token's.
-func refreshClaims(st *Stored, issued, expires time.Time) []byte {
-	w := make(claimWriter, 0, 832+2*len(st.Identity.ID))
+func refreshClaims(w claimWriter, st *Stored, issued, expires time.Time) claimWriter {
 	w.json("baas_data", null)
 	w.id("baas_device_id", st.Device)
 	w.id("baas_domain_id", st.App)

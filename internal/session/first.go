@@ -74,7 +74,7 @@ type Opening struct {
 
 // Sign makes the session's tokens, which may be done while it is being stored.
 func (o *Opening) Sign() (Tokens, error) {
-	refresh, err := o.keys.sign(refreshClaims(o.stored, o.stored.Created, o.refreshUntil))
+	refresh, err := o.keys.sign(func(w claimWriter) claimWriter { return refreshClaims(w, o.stored, o.stored.Created, o.refreshUntil) })
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -100,7 +100,7 @@ func (s *Service) OpenFirst(ctx context.Context, n New) (*Opening, error) {
 }
 
 // Opened notes that the user of an Opening was inserted.
-func (s *Service) Opened(o *Opening) { s.known.Put(o.stored.ID, o.stored) }
+func (s *Service) Opened(o *Opening) { s.known.Put(o.stored.ID, o.stored.kept()) }
 
 func hasFirst(user bson.ObjectID) bson.D {
 	return bson.D{{Key: "_id", Value: user}, {Key: FirstField, Value: bson.D{{Key: "$exists", Value: true}}}}

@@ -46,7 +46,7 @@ type keyRing struct {
 	app     bson.ObjectID
 	signing string
 	header  string    // of the tokens that it signs, encoded
-	macs    sync.Pool // of the signing key, ready to sign: its schedule is computed once
+	signers sync.Pool // of *signer, of the signing key
 	secrets map[string][]byte
 	loaded  time.Time
 }
@@ -55,24 +55,32 @@ func (r *keyRing) current() (string, []byte, bool) {
 	return r.signing, r.secrets[r.signing], r.signing != ""
 }
 
+// signer is what signing takes: the key's schedule, which is computed once, and
+// room for a token's claims and text.
+type signer struct {
+	mac    hash.Hash
+	claims claimWriter
+	token  []byte
+}
+
 // sign makes a token of claims (JWS with HS256). Header and key schedule are
 // computed once for each key, because doing it for every token cost more than the
 // signature.
-func (r *keyRing) sign(claims []byte) (string, error) {
+func (r *keyRing) sign(write func(claimWriter) claimWriter) (string, error) {
 	if r.header == "" {
 		return "", errors.New("the app has no signing key")
 	}
+	s := r.signers.Get().(*signer)
+	defer r.signers.Put(s)
+	s.claims = write(s.claims[:0])
 	encoding := base64.RawURLEncoding
-	token := make([]byte, 0, len(r.header)+encoding.EncodedLen(len(claims))+encoding.EncodedLen(sha256.Size)+2)
-	token = append(append(token, r.header...), '.')
-	token = encoding.AppendEncode(token, claims)
-	mac := r.macs.Get().(hash.Hash)
-	mac.Write(token)
+	s.token = append(append(s.token[:0], r.header...), '.')
+	s.token = encoding.AppendEncode(s.token, s.claims)
+	s.mac.Reset()
+	s.mac.Write(s.token)
 	var sum [sha256.Size]byte
-	signature := mac.Sum(sum[:0])
-	mac.Reset()
-	r.macs.Put(mac)
-	return string(encoding.AppendEncode(append(token, '.'), signature)), nil
+	s.token = encoding.AppendEncode(append(s.token, '.'), s.mac.Sum(sum[:0]))
+	return string(s.token), nil
 }
 
 // ring returns the keys of an app; a new app gets its first one.
@@ -162,7 +170,7 @@ func (s *Service) readKeys(ctx context.Context, r *keyRing) error {
 	header, err := json.Marshal(map[string]string{"alg": jwt.SigningMethodHS256.Alg(), "kid": r.signing, "typ": "JWT"})
 	r.header = base64.RawURLEncoding.EncodeToString(header)
 	secret := r.secrets[r.signing]
-	r.macs.New = func() any { return hmac.New(sha256.New, secret) }
+	r.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, secret)} }
 	return err
 }
 

@@ -93,13 +93,27 @@ func ensureIndexes(ctx context.Context, sessions, keys *mongo.Collection) error 
 	return err
 }
 
+// kept is what of a session is held in memory: what its device told of itself is
+// for lists only.
+func (st *Stored) kept() *Stored {
+	k := *st
+	k.DeviceInfo = nil
+	return &k
+}
+
 func (s *Service) find(ctx context.Context, id bson.ObjectID) (*Stored, error) {
 	var st Stored
 	err := s.sessions.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&st)
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return s.findFirst(ctx, id)
+		first, err := s.findFirst(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		st = *first
+	} else if err != nil {
+		return nil, err
 	}
-	return &st, err
+	return st.kept(), nil
 }
 
 // note records the last use, at most every usedEvery.

@@ -149,7 +149,7 @@ func (s *Service) access(r *keyRing, st *Stored, data bson.Raw, ttl time.Duratio
 		}
 	}
 	now := s.now()
-	return r.sign(accessClaims(st, now, now.Add(ttl), text))
+	return r.sign(func(w claimWriter) claimWriter { return accessClaims(w, st, now, now.Add(ttl), text) })
 }
 
 // VerifyAccess checks an access token of the app and that its session lives.

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -36,12 +37,17 @@ func (c *call) json(status int, text []byte) error {
 
 // object sends v, encoded by encoding/json.
 func (c *call) object(status int, v any) error {
-	text, err := encodeJSON(v)
-	if err != nil {
+	b := replies.Get().(*bytes.Buffer)
+	defer replies.Put(b)
+	b.Reset()
+	if err := encodeJSON(b, v); err != nil {
 		return err
 	}
-	return c.json(status, text)
+	return c.json(status, b.Bytes())
 }
+
+// replies are buffers of objects that were sent.
+var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // value sends v as canonical EJSON (client-api.md §1.16.2).
 func (c *call) value(v bson.RawValue) error {
@@ -132,12 +138,12 @@ func (c *call) faultOf(rt route, err error) *fault.Error {
 	return fault.New(fault.InternalServerError, "internal error: the server's log has the cause under request %s", c.info.ID)
 }
 
-func encodeJSON(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+func encodeJSON(b *bytes.Buffer, v any) error {
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		return nil, err
+		return err
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	b.Truncate(b.Len() - len("\n"))
+	return nil
 }

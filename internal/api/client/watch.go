@@ -167,7 +167,8 @@ func writeErrorEvent(b *bytes.Buffer, f *fault.Error) {
 	if code == fault.None {
 		code = "Unknown" // both members must be strings
 	}
-	text, err := encodeJSON(struct {
+	var text bytes.Buffer
+	err := encodeJSON(&text, struct {
 		Code  fault.Code `json:"error_code"`
 		Error string     `json:"error"`
 	}{code, f.Message})
@@ -175,7 +176,7 @@ func writeErrorEvent(b *bytes.Buffer, f *fault.Error) {
 		return
 	}
 	b.WriteString("event: error\ndata: ")
-	writeEscaped(b, text)
+	writeEscaped(b, text.Bytes())
 	b.WriteString("\n\n")
 }
 

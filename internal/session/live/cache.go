@@ -20,6 +20,8 @@ type Cache[V any] struct {
 
 	mu      sync.RWMutex
 	entries map[bson.ObjectID]*entry[V]
+	ring    []bson.ObjectID // of entries, for eviction; forgotten ones stay until the hand comes by
+	hand    int
 	loading map[bson.ObjectID]*loading[V]
 }
 
@@ -27,7 +29,8 @@ type entry[V any] struct {
 	value  V
 	epoch  uint64
 	loaded time.Time
-	used   atomic.Int64 // unix seconds of the last use, for eviction
+	used   atomic.Bool // since the hand came by
+	slot   int         // in ring
 }
 
 type loading[V any] struct {
@@ -72,8 +75,8 @@ func (c *Cache[V]) Get(ctx context.Context, id bson.ObjectID) (V, error) {
 	e := c.entries[id]
 	c.mu.RUnlock()
 	if e != nil && (c.watcher.trusted(e.epoch, now) || now.Sub(e.loaded) < MaxStale) {
-		if s := now.Unix(); e.used.Load() != s {
-			e.used.Store(s)
+		if !e.used.Load() {
+			e.used.Store(true)
 		}
 		return e.value, nil
 	}
@@ -128,24 +131,37 @@ func (c *Cache[V]) Put(id bson.ObjectID, v V) {
 	c.mu.Unlock()
 }
 
-// put drops the least recently used of a few entries when the cache is full.
+// put takes the place of a document that was not used since the hand of the
+// clock came by it last, when the cache is full.
 func (c *Cache[V]) put(id bson.ObjectID, v V, epoch uint64, at time.Time) {
-	for len(c.entries) >= c.max {
-		var victim bson.ObjectID
-		oldest, n := int64(1<<62), 0
-		for k, e := range c.entries {
-			if u := e.used.Load(); u < oldest {
-				victim, oldest = k, u
-			}
-			if n++; n == 8 {
-				break
-			}
-		}
-		delete(c.entries, victim)
-	}
 	e := &entry[V]{value: v, epoch: epoch, loaded: at}
-	e.used.Store(at.Unix())
+	switch old := c.entries[id]; {
+	case old != nil:
+		e.slot = old.slot
+	case len(c.ring) < c.max:
+		e.slot = len(c.ring)
+		c.ring = append(c.ring, id)
+	default:
+		e.slot = c.free()
+		c.ring[e.slot] = id
+	}
 	c.entries[id] = e
+}
+
+// free turns the hand to a slot that it makes free.
+func (c *Cache[V]) free() int {
+	for {
+		slot := c.hand
+		c.hand = (c.hand + 1) % len(c.ring)
+		e := c.entries[c.ring[slot]]
+		if e == nil || e.slot != slot {
+			return slot // forgotten, or in another slot by now
+		}
+		if !e.used.Swap(false) {
+			delete(c.entries, c.ring[slot])
+			return slot
+		}
+	}
 }
 
 // Evict forgets a document; reads under way will not store it.
@@ -168,6 +184,7 @@ func (c *Cache[V]) Len() int {
 func (c *Cache[V]) reset() {
 	c.mu.Lock()
 	clear(c.entries)
+	c.ring, c.hand = c.ring[:0], 0
 	for _, l := range c.loading {
 		l.stale = true
 	}

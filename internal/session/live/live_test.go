@@ -177,6 +177,24 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// What is used stays while others come and go, and a document that was forgotten
+// and came again counts once.
+func TestUsedStays(t *testing.T) {
+	f := setUp(t, 10)
+	kept, again := bson.NewObjectID(), bson.NewObjectID() // neither is in the database
+	f.cache.Put(kept, 1)
+	f.get(t, kept)
+	for range 100 {
+		f.cache.Put(bson.NewObjectID(), 1)
+		f.cache.Evict(again)
+		f.cache.Put(again, 1)
+		f.get(t, kept)
+		if n := f.cache.Len(); n > 10 {
+			t.Fatalf("%d values are kept", n)
+		}
+	}
+}
+
 // Without a stream a value is believed for MaxStale and no longer.
 func TestWithoutStream(t *testing.T) {
 	if testing.Short() {
