@@ -1,6 +1,7 @@
 package regent_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -52,6 +53,33 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the reader of the files and the compiler of rules both see is told by one
+// of them.
+func TestCheckSaysThingsOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("examples", "todo"))); err != nil {
+		t.Fatal(err)
+	}
+	text := `{"database": "todo", "collection": "profiles", "roles": [
+		{"name": "self", "read": true, "additional_fields": {"read": true, "raed": true}},
+		{"name": "other", "apply_when": null, "read": true, "fields": {"a": {"raed": true}}, "aply_when": {}}]}`
+	if err := os.WriteFile(filepath.Join(dir, "data_sources/mongodb-atlas/todo/profiles/rules.json"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := regent.Check(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	for _, p := range problems {
+		told[p.Path]++
+	}
+	want := map[string]int{"$.roles[0]": 1, "$.roles[0].additional_fields.raed": 1, "$.roles[1]": 1, "$.roles[1].fields.a.raed": 1, "$.roles[1].aply_when": 1}
+	if !maps.Equal(told, want) {
+		t.Errorf("told %v, want %v: %v", told, want, problems)
+	}
 }
 
 // TestCheckExamples: the examples have no problems.

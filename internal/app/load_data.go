@@ -241,9 +241,6 @@ func (l *loader) readRole(o *object) Role {
 		f.done()
 	}
 	o.done()
-	if _, ok := o.get("apply_when"); !ok {
-		o.warn("the role %q has no apply_when; write {} for a role that always applies", r.Name)
-	}
 	return r
 }
 

@@ -163,7 +163,7 @@ func (b *builder) role(r *app.Role) *role {
 		insert: b.permission(r.Insert, ".insert"), delete: b.permission(r.Delete, ".delete"), search: b.permission(r.Search, ".search"),
 	}
 	if r.ApplyWhen.Type == 0 || r.ApplyWhen.Type == bson.TypeNull {
-		b.warn("", "the role has no apply_when: it never matches (write {} for everybody)")
+		b.warn("", "the role %q has no apply_when: it never matches; write {} for a role that always applies", r.Name)
 		c.apply = &Expr{node: constant(false), broken: true}
 	} else {
 		c.apply = b.permission(r.ApplyWhen, ".apply_when")
@@ -182,8 +182,6 @@ func (b *builder) role(r *app.Role) *role {
 			c.fields.addRead = b.permission(it.value, at)
 		case "write":
 			c.fields.addWrite = b.permission(it.value, at)
-		default:
-			b.warn(at, "unknown key %q in additional_fields: it is ignored (known: read, write)", string(it.key))
 		}
 	}
 	if c.read == nil && c.write == nil && len(c.fields.fields) == 0 && c.fields.addRead == nil && c.fields.addWrite == nil {
