@@ -25,6 +25,7 @@ var caseFiles = map[string]string{
 	"command": "command", "field": "command", "error": "*", "stream": "command", "event": "command", "option": "command", "index": "{command,text,geo}",
 	"query": "{match,geo,text,command,jsonschema,stage}", "update": "update", "modifier": "update", "projection": "project", "sort": "{sortkey,command}", "collation": "collation",
 	"stage": "{stage,command}", "window": "stage", "accumulator": "stage", "expression": "{expr,stage}", "variable": "{expr,stage}", "schema": "jsonschema",
+	"reply": "command", "label": "command",
 }
 
 // headers begin a group of cases: what follows is said of them.
@@ -32,6 +33,9 @@ var headers = []string{"filter ", "update ", "projection ", "schema ", "sort ", 
 
 // asides are lines that say what a case runs with, and are no cases.
 var asides = []string{"doc ", "filters ", "position ", "now ", "== ", "upsert ", "nothing"}
+
+// answer stands between what is done and what comes of it.
+const answer = " \x01"
 
 // expectations reads a file of cases: each is one text that has what is done and what comes of it.
 func expectations(t *testing.T, file string) []string {
@@ -45,11 +49,14 @@ func expectations(t *testing.T, file string) []string {
 	}
 	var out []string
 	head, answered := "", true
+	var with []string // the asides, the last of each kind
 	for _, l := range strings.Split(string(raw), "\n") {
 		switch {
 		case strings.TrimSpace(l) == "" || l[0] == '#':
 		case l[0] == ' ' || l[0] == '\t':
-			if len(out) > 0 {
+			if !answered {
+				head += l
+			} else if len(out) > 0 {
 				out[len(out)-1] += l
 			}
 		case strings.HasPrefix(l, "> "):
@@ -59,13 +66,13 @@ func expectations(t *testing.T, file string) []string {
 			}
 			head, answered = l, false
 		case has(headers, l):
-			head = l
+			head, with = l, nil
 			if strings.HasPrefix(l, "search ") || strings.HasPrefix(l, "query ") {
 				answered = true
 			}
 		case has(asides, l):
-			head += "\x00"
-			head = head[:strings.IndexByte(head, 0)] + "\x00" + l
+			kind, _, _ := strings.Cut(l, " ")
+			with = append(slices.DeleteFunc(with, func(a string) bool { return strings.HasPrefix(a, kind+" ") }), l)
 		default:
 			answered = true
 			if strings.HasPrefix(head, "on: ") {
@@ -74,8 +81,11 @@ func expectations(t *testing.T, file string) []string {
 				}
 				continue
 			}
-			out = append(out, head+" "+l)
+			out = append(out, strings.Join(append([]string{head}, with...), " ")+answer+l)
 		}
+	}
+	if !answered {
+		out = append(out, head)
 	}
 	return out
 }
@@ -132,6 +142,10 @@ func mention(kind, of, name string) *regexp.Regexp {
 		return regexp.MustCompile(`(?s)^> \{` + of + `:.*[{ "]` + q + `"?:`)
 	case "error":
 		return regexp.MustCompile(`(!! |!w \d+ |error |code: |!)` + q + `\b`)
+	case "reply":
+		return regexp.MustCompile(`(?s)^> \{(explain: \{)?` + of + `:.*\x01.*[{ ]` + q + `: ([^a]|a[^b])`)
+	case "label":
+		return regexp.MustCompile(`\x01.*errorLabels: \[[^\]]*"` + q + `"`)
 	case "event":
 		return regexp.MustCompile(`operationType: "` + q + `"`)
 	case "modifier", "projection", "index":
@@ -165,7 +179,10 @@ func TestFacts(t *testing.T) {
 			continue
 		}
 		section, tag, kind, names, of := f[0], f[1], f[2], f[3:], ""
-		if kind == "field" {
+		if kind == "rule" || kind == "test" {
+			continue // TestRules
+		}
+		if kind == "field" || kind == "reply" {
 			of, names = names[0], names[1:]
 		}
 		if caseFiles[kind] == "" {
@@ -179,7 +196,7 @@ func TestFacts(t *testing.T) {
 				continue
 			}
 			re, want := mention(kind, of, name), fewest
-			if tag == "no" || kind == "error" || kind == "field" || kind == "event" {
+			if tag == "no" || kind == "error" || kind == "field" || kind == "event" || kind == "reply" || kind == "label" {
 				want = 1
 			}
 			n := 0
@@ -191,7 +208,7 @@ func TestFacts(t *testing.T) {
 					if !strings.Contains(c, name) || !re.MatchString(c) {
 						continue
 					}
-					if tag == "no" && !strings.Contains(c, "!!") && !strings.Contains(c, " error ") {
+					if tag == "no" && !strings.Contains(c, "!!") && !strings.Contains(c, answer+"error ") {
 						continue
 					}
 					n++
@@ -202,4 +219,77 @@ func TestFacts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// spaceless is a text without spaces and quotation marks, so that extended JSON and the shell's way of writing are alike.
+func spaceless(s string) string {
+	return strings.NewReplacer(" ", "", `"`, "", "\t", "", "\n", "", "\x01", "").Replace(s)
+}
+
+// TestRules holds the rules of testdata/facts.txt against the cases: a rule names the folder, and "|" between what must each stand in some
+// case there; "&" is between what must stand in one case together.
+func TestRules(t *testing.T) {
+	raw, err := os.ReadFile("testdata/facts.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := cases(t)
+	for dir, list := range all {
+		for i, c := range list {
+			all[dir][i] = spaceless(c)
+		}
+	}
+	tests := testNames(t)
+	for _, l := range strings.Split(string(raw), "\n") {
+		f := strings.Fields(l)
+		if len(f) < 4 || l[0] == '#' {
+			continue
+		}
+		switch f[2] {
+		case "test":
+			for _, name := range f[3:] {
+				if !tests[name] {
+					t.Errorf("§%s: no test is called %s", f[0], name)
+				}
+			}
+		case "rule":
+			dir := f[3]
+			if len(all[dir]) == 0 {
+				t.Fatalf("no cases in %q", dir)
+			}
+			_, text, _ := strings.Cut(l, " "+dir+" ")
+			for _, want := range strings.Split(text, " | ") {
+				var parts []string
+				for _, p := range strings.Split(want, " & ") {
+					parts = append(parts, spaceless(p))
+				}
+				if !slices.ContainsFunc(all[dir], func(c string) bool {
+					return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(c, p) })
+				}) {
+					t.Errorf("§%s %s: no case in %s of %s", f[0], f[1], dir, want)
+				}
+			}
+		}
+	}
+}
+
+// testNames are the tests of docdb.
+func testNames(t *testing.T) map[string]bool {
+	out := map[string]bool{}
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "../test/drivers/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, name := range files {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(raw, -1) {
+				out[string(m[1])] = true
+			}
+		}
+	}
+	return out
 }

@@ -374,6 +374,9 @@ func (c *call) parseReadConcern(d bson.Raw) error {
 			return mongoerr.New(40415, "BSON field 'readConcern.%s' is an unknown field.", it.Key())
 		}
 	}
+	if c.atTime != 0 && c.readLevel != "snapshot" {
+		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.atClusterTime requires the readConcern level 'snapshot'")
+	}
 	return nil
 }
 

@@ -80,6 +80,9 @@ type call struct {
 	fixed   *store.SnapshotView
 	fixedAt uint64
 
+	// watching says that a getMore is one of a change stream.
+	watching bool
+
 	// alone says that the command has one statement, whose unit is committed durably; synced that this has happened.
 	alone, synced bool
 
@@ -342,9 +345,15 @@ func (c *call) appendError(err error) {
 	if m.ErrInfo != nil {
 		c.out = bsoncore.AppendDocumentElement(c.out, "errInfo", bsoncore.Document(m.ErrInfo))
 	}
+	if changesState(m.Code) {
+		c.value("topologyVersion", c.e.topologyVersion())
+	}
 	labels := m.Labels
 	if c.hasTxn && (!c.inTxn || c.cmd != nil && (c.cmd.Name == "commitTransaction" || c.cmd.Name == "abortTransaction")) && retryable(m.Code) {
 		labels = append(labels[:len(labels):len(labels)], mongoerr.LabelRetryableWrite)
+	}
+	if resumable(m.Code) && c.watches() && !m.HasLabel(mongoerr.LabelResumableChangeStream) {
+		labels = append(labels[:len(labels):len(labels)], mongoerr.LabelResumableChangeStream)
 	}
 	if len(labels) > 0 {
 		i, b := bsoncore.AppendArrayElementStart(c.out, "errorLabels")
@@ -362,6 +371,24 @@ func retryable(code mongoerr.Code) bool {
 		return true
 	}
 	return false
+}
+
+// watches reports whether the command reads a change stream.
+func (c *call) watches() bool {
+	if c.cmd == nil || c.cmd.Name != "aggregate" {
+		return c.watching
+	}
+	first, _ := value.Index(c.arg("pipeline").Value, 0).DocumentOK()
+	return value.Lookup(first, "$changeStream").Type != 0
+}
+
+// resumable lists the codes after which a driver opens a change stream again, from where it was (mongo-engine.md §1.4).
+func resumable(code mongoerr.Code) bool {
+	switch code {
+	case 63, 133, 134, 150, 234, 13388:
+		return true
+	}
+	return retryable(code)
 }
 
 var zeroHash [20]byte

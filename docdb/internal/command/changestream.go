@@ -595,7 +595,7 @@ func (s *changeStream) describe(e *store.Entry) (bson.Raw, error) {
 		b = value.Append(b, "documentKey", k)
 	}
 	if d := e.Lookup("d"); d.Type != 0 && kind == store.OpUpdate {
-		b = value.Append(b, "updateDescription", d)
+		b = s.appendDescription(b, d.Value)
 	}
 	if s.before != "off" && kind != store.OpCommand && kind != store.OpInsert {
 		v := e.Lookup("b")
@@ -609,6 +609,25 @@ func (s *changeStream) describe(e *store.Entry) (bson.Raw, error) {
 	}
 	b, _ = bsoncore.AppendDocumentEnd(b, i)
 	return b, nil
+}
+
+// appendDescription appends updateDescription; disambiguatedPaths is one of the expanded members.
+func (s *changeStream) appendDescription(b []byte, d bson.Raw) []byte {
+	j, b := bsoncore.AppendDocumentElementStart(b, "updateDescription")
+	paths := value.EmptyDoc
+	it := value.Over(d)
+	for it.Next() {
+		if it.Key() == "disambiguatedPaths" {
+			paths = it.Value()
+			continue
+		}
+		b = value.Append(b, it.Key(), it.Value())
+	}
+	if s.expanded {
+		b = value.Append(b, "disambiguatedPaths", paths)
+	}
+	b, _ = bsoncore.AppendDocumentEnd(b, j)
+	return b
 }
 
 func noImage(what string, e *store.Entry) error {

@@ -127,6 +127,7 @@ func distinct(c *call) error {
 	defer cancel()
 	var src stream
 	var q *query
+	var atTime uint64
 	if coll != nil && coll.Def().View {
 		if src, q, err = c.distinctView(ctx, coll); err != nil {
 			return err
@@ -137,7 +138,7 @@ func distinct(c *call) error {
 		}
 		if coll != nil {
 			q.fields = topLevel([]string{key})
-			if src, _, err = c.open(ctx, coll, q, openOptions{limit: -1}); err != nil {
+			if src, atTime, err = c.open(ctx, coll, q, openOptions{limit: -1}); err != nil {
 				return err
 			}
 		}
@@ -177,5 +178,8 @@ func distinct(c *call) error {
 		}
 	}
 	c.out, _ = bsoncore.AppendArrayEnd(c.out, a)
+	if atTime != 0 {
+		c.out = bsoncore.AppendTimestampElement(c.out, "atClusterTime", uint32(atTime>>32), uint32(atTime))
+	}
 	return nil
 }

@@ -367,6 +367,7 @@ func getMore(c *call) error {
 	if cur.closed {
 		return mongoerr.New(mongoerr.CursorNotFound, "cursor id %d not found", id)
 	}
+	c.watching = cur.events != nil
 	now := c.e.opts.Now().UnixMilli()
 	cur.used.Store(now)
 	if cur.on != nil && cur.on.Dropped() && !cur.tailable {

@@ -439,16 +439,27 @@ func (c *call) view(coll *store.Collection) (d *store.Def, v store.View, at uint
 	if c.fixed != nil {
 		return coll.Def(), c.fixed, c.fixedAt, func() {}, nil
 	}
-	if c.readLevel == "snapshot" && c.sess != nil {
-		return c.sessionView(coll)
+	if c.readLevel == "snapshot" {
+		return c.snapshotView(coll)
 	}
 	d, snap := coll.Read()
 	return d, snap, 0, func() { snap.Close() }, nil
 }
 
-// sessionView reads at the session's snapshot, which the first read with level snapshot takes.
-func (c *call) sessionView(coll *store.Collection) (*store.Def, store.View, uint64, func(), error) {
+// snapshotView reads at the session's snapshot, which the first read with level snapshot takes; without a session, at one of its own.
+func (c *call) snapshotView(coll *store.Collection) (*store.Def, store.View, uint64, func(), error) {
 	s := c.sess
+	if s == nil && c.atTime == 0 {
+		view, at := c.e.st.SnapshotAt()
+		if coll.Changed() > at {
+			view.Close()
+			return nil, nil, 0, nil, mongoerr.New(mongoerr.SnapshotUnavailable, "collection '%s' is being changed; please retry the operation", coll.Def().Namespace())
+		}
+		return coll.Def(), view, at, func() { view.Close() }, nil
+	}
+	if s == nil {
+		return nil, nil, 0, nil, mongoerr.New(mongoerr.SnapshotUnavailable, "Read timestamp is not available; only a session keeps the snapshot of its last read")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.snap == nil || c.atTime == 0 {

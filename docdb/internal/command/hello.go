@@ -40,7 +40,7 @@ func hello(c *call) error {
 	if c.on("helloOk", false) {
 		c.bool("helloOk", true)
 	}
-	c.value("topologyVersion", bson.D{{Key: "processId", Value: c.e.process}, {Key: "counter", Value: int64(6)}})
+	c.value("topologyVersion", c.e.topologyVersion())
 	c.value("hosts", bson.A{host})
 	c.string("setName", SetName)
 	c.int32("setVersion", 1)
@@ -74,6 +74,28 @@ func hello(c *call) error {
 	return nil
 }
 
+// steady is the counter of topologyVersion while the server runs; it changes once, when the server ends.
+const steady = 6
+
+// topologyVersion tells drivers which of two answers about the server is the later one.
+func (e *Engine) topologyVersion() bson.D {
+	counter := int64(steady)
+	if e.ctx.Err() != nil {
+		counter++
+	}
+	return bson.D{{Key: "processId", Value: e.process}, {Key: "counter", Value: counter}}
+}
+
+// changesState lists the codes after which a driver thinks that the server is no primary any more, unless the reply's topologyVersion
+// says that it knows better; without one it waits for the next hello, up to a heartbeat of 10 s (mongo-engine.md §1.4).
+func changesState(code mongoerr.Code) bool {
+	switch code {
+	case 91, 189, 10058, 10107, 11600, 11602, 13435, 13436:
+		return true
+	}
+	return false
+}
+
 // electionID is the same for ever: there is one member and one election.
 var electionID = bson.ObjectID{0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1}
 
@@ -91,7 +113,7 @@ func (c *call) awaitTopology(tv bson.Raw) error {
 	if wait < 0 {
 		return mongoerr.New(31368, "topologyVersion must be used with maxAwaitTimeMS")
 	}
-	if id != c.e.process || counter != 6 {
+	if id != c.e.process || counter != steady {
 		return nil
 	}
 	t := time.NewTimer(time.Duration(min(wait, 600_000)) * time.Millisecond)

@@ -68,17 +68,24 @@ func (p *projection) of(src stream, doc bson.Raw) (bson.Raw, error) {
 	return p.with(doc, -1, metaOf(src))
 }
 
-// describeUpdate is the updateDescription of a change event.
+// describeUpdate is the updateDescription of a change event; disambiguatedPaths is there if it is not empty.
 func describeUpdate(before, after bson.Raw) bson.Raw {
-	updated, removed, truncated := update.Diff(before, after)
-	rem := make([]bson.RawValue, len(removed))
-	for i, r := range removed {
+	change := update.Diff(before, after)
+	rem := make([]bson.RawValue, len(change.Removed))
+	for i, r := range change.Removed {
 		rem[i] = value.String(r)
 	}
-	cut := make([]bson.RawValue, len(truncated))
-	for i, t := range truncated {
+	cut := make([]bson.RawValue, len(change.Truncated))
+	for i, t := range change.Truncated {
 		cut[i] = value.Doc(value.DocOf(value.Field{Name: "field", Value: value.String(t.Field)}, value.Field{Name: "newSize", Value: value.Int32(int32(t.NewSize))}))
 	}
-	return value.DocOf(value.Field{Name: "updatedFields", Value: value.Doc(updated)}, value.Field{Name: "removedFields", Value: value.ArrayOf(rem)},
-		value.Field{Name: "truncatedArrays", Value: value.ArrayOf(cut)})
+	d := []value.Field{{Name: "updatedFields", Value: value.Doc(change.Updated)}, {Name: "removedFields", Value: value.ArrayOf(rem)}, {Name: "truncatedArrays", Value: value.ArrayOf(cut)}}
+	if len(change.Disambiguated) > 0 {
+		var paths []value.Field
+		for _, p := range change.Disambiguated {
+			paths = append(paths, value.Field{Name: p.Path, Value: value.ArrayOf(p.Parts)})
+		}
+		d = append(d, value.Field{Name: "disambiguatedPaths", Value: value.Doc(value.DocOf(paths...))})
+	}
+	return value.DocOf(d...)
 }
