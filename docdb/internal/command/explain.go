@@ -354,9 +354,9 @@ func scanOnly(p *plan.Plan, stats *plan.Stats) bson.D {
 		direction = "backward"
 	}
 	bounds := bson.D{}
-	for _, b := range p.Bounds {
+	for _, b := range p.Described() {
 		list := bson.A{}
-		for _, s := range b.Intervals() {
+		for _, s := range b.Intervals(p.Reverse) {
 			list = append(list, s)
 		}
 		bounds = append(bounds, bson.E{Key: b.Path, Value: list})

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"regent/docdb/internal/keys"
 )
@@ -18,8 +19,26 @@ type Bound struct {
 // maxShown bounds the intervals that a description lists.
 const maxShown = 20
 
-// Intervals describes the intervals as explain shows them, in the order of the index.
-func (b Bound) Intervals() []string {
+// Described are the bounds of every field, those too that the scan does not narrow down; nil where they are not known field by field.
+func (p *Plan) Described() []Bound {
+	fields := p.Index.Keys.Fields
+	at := p.Index.Keys.WildcardAt()
+	out := slices.Clone(p.Bounds)
+	if len(out) == 0 || at >= 0 && len(out) <= at {
+		return out
+	}
+	if at >= 0 {
+		fields = fields[1:] // the wildcard has two bounds, its path and the values there
+	}
+	for _, f := range fields[min(len(out), len(fields)):] {
+		out = append(out, Bound{Path: f.Path, desc: f.Desc})
+	}
+	return out
+}
+
+// Intervals describes the intervals as explain shows them, in the order in which they are scanned.
+func (b Bound) Intervals(reverse bool) []string {
+	desc := b.desc != reverse
 	if b.text != "" {
 		return []string{b.text}
 	}
@@ -30,7 +49,7 @@ func (b Bound) Intervals() []string {
 	out := make([]string, 0, min(len(list), maxShown+1))
 	for i := range list {
 		iv := list[i]
-		if b.desc {
+		if desc {
 			iv = list[len(list)-1-i]
 		}
 		if i == maxShown {
@@ -38,7 +57,7 @@ func (b Bound) Intervals() []string {
 		}
 		from, to := show(iv.lo, b.collated), show(iv.hi, b.collated)
 		excludesFrom, excludesTo := iv.lo.after, !iv.hi.after && !(iv.hi.typ && limits[iv.hi.b[0]].closed)
-		if b.desc {
+		if desc {
 			from, to, excludesFrom, excludesTo = to, from, excludesTo, excludesFrom
 		}
 		open, end := "[", "]"

@@ -22,7 +22,7 @@ func between(r *Request, ix *store.Index) *Plan {
 	if r.Sort == nil {
 		p.Sorted = true
 	} else if ix.Multikey() == 0 && bytes.Equal(r.Collation, ix.Collation) {
-		p.Sorted, p.Reverse = order(r.Sort, ix.Keys.Fields, 0, 1)
+		p.Sorted, p.Reverse = order(r.Sort, ix.Keys.Fields, 0)
 	}
 	return p
 }
@@ -44,5 +44,6 @@ func Whole(d *store.Def, ix *store.Index, r *Request) *Plan {
 	if len(ix.Keys.Fields) == 1 && ix.Keys.Fields[0].Kind != keys.Plain && ix.Keys.Fields[0].Kind != keys.Hashed {
 		return nil
 	}
-	return &Plan{Stage: IndexScan, Def: d, Index: ix, Ranges: []Range{{ix.Prefix(), ix.Upper()}}, Sorted: r.Sort == nil}
+	first := ix.Keys.Fields[0]
+	return &Plan{Stage: IndexScan, Def: d, Index: ix, Ranges: []Range{{ix.Prefix(), ix.Upper()}}, Sorted: r.Sort == nil, Bounds: []Bound{{Path: first.Path, desc: first.Desc}}}
 }

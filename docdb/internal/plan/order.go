@@ -11,8 +11,8 @@ type SortField struct {
 }
 
 // order reports whether a scan of the index gives the wanted order, from its start or from its end. The first fixed fields hold
-// one value each; when there are several prefixes, only those fields are in order.
-func order(sort []SortField, fields []keys.Field, fixed, prefixes int) (ok, reverse bool) {
+// one value each in all that is scanned, so that they may stand anywhere in the order, and the next ones decide.
+func order(sort []SortField, fields []keys.Field, fixed int) (ok, reverse bool) {
 	isFixed := func(path string) bool {
 		for _, f := range fields[:fixed] {
 			if f.Path == path {
@@ -21,14 +21,10 @@ func order(sort []SortField, fields []keys.Field, fixed, prefixes int) (ok, reve
 		}
 		return false
 	}
-	if prefixes > 1 {
-		// $in on a field before: the scan is in the index's order all the same, if the sort begins with the index's own fields.
-		fixed = 0
-	}
 	i := fixed
 	decided := false
 	for _, s := range sort {
-		if prefixes <= 1 && isFixed(s.Path) {
+		if isFixed(s.Path) {
 			continue
 		}
 		if i >= len(fields) || fields[i].Path != s.Path || fields[i].Kind != keys.Plain {

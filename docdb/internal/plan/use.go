@@ -168,7 +168,7 @@ func use(r *Request, c *conjunction, ix *store.Index) *Plan {
 	if r.Sort == nil {
 		p.Sorted = true
 	} else if sameCollation && multi == 0 {
-		p.Sorted, p.Reverse = order(r.Sort, spec.Fields, fixed, len(prefixes))
+		p.Sorted, p.Reverse = order(r.Sort, spec.Fields, fixed)
 	}
 	if p.Limited == 0 && !(p.Sorted && r.Sort != nil) && r.Hint == nil {
 		return nil
