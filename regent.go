@@ -102,9 +102,9 @@ type Config struct {
 	// them at most, in megabytes; 0: 1024.
 	FunctionHosts        int
 	FunctionHostMemoryMB int
-	// FunctionProcessors is how many processors they use at most; 0: all but
-	// one, which is left to the server, where there is more than one. Only on
-	// Linux.
+	// FunctionProcessors is how many processors they use at most while functions
+	// compute for long; 0: all but one, which is left to the server, where there
+	// is more than one. Only on Linux.
 	FunctionProcessors int
 
 	// Strict makes warnings about an app directory errors.

@@ -77,7 +77,7 @@ func addServeFlags(c *cobra.Command, o *serveOptions) {
 	f.StringVar(&o.MailFrom, "mail-from", "", "sender of mails (default: the user of --smtp-url)")
 	f.IntVar(&o.FunctionHosts, "function-hosts", 0, "processes that run functions (default: one for each core)")
 	f.IntVar(&o.FunctionHostMemoryMB, "function-host-memory-mb", 1024, "memory of one such process in megabytes, held by the operating system")
-	f.IntVar(&o.FunctionProcessors, "function-processors", 0, "processors that they use at most, on Linux (default: all but one, which is left to the server, where there is more than one)")
+	f.IntVar(&o.FunctionProcessors, "function-processors", 0, "processors that they use at most while functions compute for long, on Linux (default: all but one, which is left to the server, where there is more than one)")
 	f.BoolVar(&o.Strict, "strict", false, "refuse to serve an app directory with warnings")
 	f.StringVar(&o.metrics, "metrics", "", "address on which Prometheus metrics are served at /metrics (default: none)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")

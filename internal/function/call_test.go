@@ -210,6 +210,24 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestCancelBeforeItRuns checks that a call stops whose caller goes away while its
+// host still starts, in place of running until the host is killed.
+func TestCancelBeforeItRuns(t *testing.T) {
+	for _, delay := range []time.Duration{0, 5 * time.Millisecond, 10 * time.Millisecond} {
+		r := mustStart(t, Config{Hosts: 1})
+		d := mustDeploy(t, r, nil, map[string]string{"forever": `exports = () => { for (;;); }`})
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(200*time.Millisecond, func() {
+			r.living()[0].kill(nil) // it is run again, on a host that has to start
+			time.AfterFunc(delay, cancel)
+		})
+		start := time.Now()
+		if _, err := d.Call(ctx, caller.Caller{}, "forever", nil); err == nil || time.Since(start) > graceOf(300*time.Second) {
+			t.Errorf("cancelled %s after the host was lost: %v after %s", delay, err, time.Since(start))
+		}
+	}
+}
+
 // TestNesting checks that functions and rules cannot call each other without end.
 func TestNesting(t *testing.T) {
 	r := mustStart(t, Config{Limits: Limits{Concurrent: 1}})

@@ -34,7 +34,7 @@ type compiler struct {
 func startCompiler(cfg Config) (*compiler, error) {
 	c := &compiler{stderr: &tail{}}
 	var err error
-	if c.cmd, c.conn, err = spawn(cfg.Executable, compilerArgument, compilerMemory, sharedNiceness, cfg.Processors, c.stderr); err != nil {
+	if c.cmd, c.conn, err = spawn(cfg.Executable, compilerArgument, compilerMemory, sharedNiceness, 0, c.stderr); err != nil {
 		return nil, err
 	}
 	f, err := c.conn.Receive()

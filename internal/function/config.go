@@ -16,8 +16,8 @@ type Config struct {
 	// Hosts is the number of function-host processes; 0: one for each core.
 	Hosts int
 
-	// Processors is how many processors the hosts may use; 0: all but one, where
-	// there is more than one. Only on Linux.
+	// Processors is how many processors hosts may use while functions compute for
+	// long; 0: all but one, where there is more than one. Only on Linux.
 	Processors int
 
 	// Executable is the program that is started as a host; "": this one. Its

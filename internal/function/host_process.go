@@ -46,6 +46,7 @@ type pendingCall struct {
 	run     *execution
 	outcome chan outcome // buffered for one
 	sent    atomic.Bool  // the call has asked for something
+	begun   time.Time
 }
 
 // outcome is how a call ended.
@@ -61,11 +62,11 @@ const (
 	aloneNiceness  = 15
 )
 
-// startHost starts a host; ended is called when it is no more.
-func startHost(cfg Config, log *slog.Logger, niceness int, ended func()) (*hostProcess, error) {
+// startHost starts a host that may use so many processors, 0 for all; ended is called when it is no more.
+func startHost(cfg Config, log *slog.Logger, niceness, processors int, ended func()) (*hostProcess, error) {
 	h := &hostProcess{stderr: &tail{}, log: log, memory: cfg.Limits.HostMemory, begun: time.Now(), ended: ended, gone: make(chan struct{}), calls: map[uint64]*pendingCall{}, deployed: map[int64]bool{}}
 	var err error
-	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, niceness, cfg.Processors, h.stderr); err != nil {
+	if h.cmd, h.conn, err = spawn(cfg.Executable, hostArgument, cfg.Limits.HostMemory, niceness, processors, h.stderr); err != nil {
 		return nil, err
 	}
 	if err := h.conn.Send(wire.Frame{Kind: wire.Configure, Body: wire.Marshal(cfg.Limits.wire())}); err != nil {
@@ -246,6 +247,18 @@ func (h *hostProcess) begin(c *pendingCall, d *Deployment, body []byte) bool {
 		return !ours // when it was settled already, its outcome counts
 	}
 	return true
+}
+
+// oldest is when the call that has run for longest began; zero when there is none.
+func (h *hostProcess) oldest() (t time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.calls {
+		if t.IsZero() || c.begun.Before(t) {
+			t = c.begun
+		}
+	}
+	return t
 }
 
 // running is the number of calls that the host has.

@@ -48,26 +48,14 @@ func startLowly(cmd *exec.Cmd, niceness, processors int) error {
 		if unix.SchedSetAttr(0, &attr, 0) != nil {
 			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
 		}
-		if set, ok := last(processors); ok {
-			_ = unix.SchedSetaffinity(0, &set)
+		if processors > 0 {
+			if set, err := lastProcessors(processors); err == nil {
+				_ = unix.SchedSetaffinity(0, &set)
+			}
 		}
 		done <- cmd.Start()
 	}()
 	return <-done
-}
-
-// last picks the last n of the processors that this thread may use; not ok when
-// it has no more than that. However lowly a host is, the scheduler lets it finish
-// its slice before whoever wakes up on its processor; with one that hosts never
-// use there is always a place where the server's work goes on.
-func last(n int) (set unix.CPUSet, ok bool) {
-	if unix.SchedGetaffinity(0, &set) != nil || set.Count() <= n {
-		return set, false
-	}
-	for cpu := 0; set.Count() > n; cpu++ {
-		set.Clear(cpu)
-	}
-	return set, true
 }
 
 // giveWay lowers what a child cannot inherit. Where Linux groups processes by

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ type Runtime struct {
 	hosts  []*hostProcess
 	single map[*hostProcess]bool // hosts of calls that are run alone
 	closed bool
+
+	processors processors
 
 	lacking chan struct{} // tells keep that a host may be missing
 	keeping sync.WaitGroup
@@ -51,6 +54,11 @@ func Start(cfg Config) (*Runtime, error) {
 	r := &Runtime{cfg: cfg, alone: make(chan struct{}, 2*cfg.Hosts), lacking: make(chan struct{}, 1)}
 	r.lacking <- struct{}{}
 	r.keeping.Go(r.keep)
+	r.processors.stirred, r.processors.ended = make(chan struct{}, 1), make(chan struct{})
+	if cfg.Processors < runtime.NumCPU() {
+		r.processors.most = cfg.Processors
+		r.keeping.Go(func() { r.processors.watch(r.living) })
+	}
 	return r, nil
 }
 
@@ -81,7 +89,24 @@ func (r *Runtime) grow() bool {
 
 // startHost starts one of the shared hosts, which is replaced when it ends.
 func (r *Runtime) startHost() (*hostProcess, error) {
-	return startHost(r.cfg, r.cfg.Logger, sharedNiceness, r.replace)
+	return startHost(r.cfg, r.cfg.Logger, sharedNiceness, r.processors.limit(), r.replace)
+}
+
+// living are all hosts that have not ended.
+func (r *Runtime) living() (all []*hostProcess) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.hosts {
+		if _, alive := h.running(); alive {
+			all = append(all, h)
+		}
+	}
+	for h := range r.single {
+		if _, alive := h.running(); alive {
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 // replace has another host started soon.
@@ -106,6 +131,7 @@ func (r *Runtime) Close() error {
 	}
 	r.closed = true
 	close(r.lacking)
+	close(r.processors.ended)
 	hosts := r.hosts
 	for h := range r.single {
 		hosts = append(hosts, h)
@@ -205,7 +231,8 @@ func (r *Runtime) run(x *execution) (wire.ResultMessage, error) {
 			return wire.ResultMessage{}, err
 		}
 		ctx, cancel := context.WithCancel(x.ctx)
-		c := &pendingCall{id: r.nextID.Add(1), ctx: ctx, run: x, outcome: make(chan outcome, 1)}
+		c := &pendingCall{id: r.nextID.Add(1), ctx: ctx, run: x, outcome: make(chan outcome, 1), begun: time.Now()}
+		r.processors.begun()
 		if !h.begin(c, x.deployment, x.message(attempt > 0)) {
 			cancel()
 			done()
@@ -280,7 +307,7 @@ func (r *Runtime) startSingle() (*hostProcess, error) {
 	if r.closed {
 		return nil, errClosing
 	}
-	h, err := startHost(r.cfg, r.cfg.Logger, aloneNiceness, func() {})
+	h, err := startHost(r.cfg, r.cfg.Logger, aloneNiceness, r.processors.limit(), func() {})
 	if err != nil {
 		return nil, err
 	}

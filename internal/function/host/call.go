@@ -130,6 +130,9 @@ func (c *call) run() (result wire.ResultMessage) {
 	c.stopMu.Unlock()
 	c.ops = map[uint32]*operation{}
 	c.realm = newRealm(c, vm)
+	if reason := c.stopped(); reason != nil {
+		return c.stopFailure(reason) // before there was anything to interrupt
+	}
 
 	c.usage.begin(c.started)
 	value, failure := c.realm.invoke()
