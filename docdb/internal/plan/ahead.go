@@ -21,7 +21,7 @@ const (
 	// aloneDocs is how many documents a scan looks at before it is shared out.
 	aloneDocs = 1000
 	// minSegment and maxSegment bound the records of a segment; it is fitted to what its results take.
-	minSegment = 64
+	minSegment = store.PackRecords
 	maxSegment = 16384
 	// segmentBytes and segmentTime bound what a segment gathers and how long it may take before the caller gets what there is.
 	segmentBytes = 256 << 10
@@ -29,6 +29,8 @@ const (
 	// firstBytes are fetched of the next document, and of the third from here if all are of one length, while the present one is
 	// being looked at: most filters end there.
 	firstBytes = 128
+	// packAhead is how many documents ahead they are fetched in a pack, where it is known where each lies.
+	packAhead = 4
 )
 
 // Filter decides whether a document is wanted. Several goroutines call it.
@@ -64,6 +66,7 @@ type segment struct {
 	hits     []hit
 	taken    int
 	docs     int64
+	packer   store.Packer
 	err      error
 	panicked any
 }
@@ -118,7 +121,8 @@ func (a *ahead) start() error {
 	for i, g := range a.next {
 		to := a.from
 		if i < n {
-			to = min(a.from+size, a.end)
+			// No pack is read in two parts.
+			to = min((to+size+store.PackRecords-1)/store.PackRecords*store.PackRecords, a.end)
 		}
 		g.reset(a, a.from, to)
 		a.from, g.beyond = to, to
@@ -150,58 +154,108 @@ func (g *segment) reset(a *ahead, from, to store.RecordID) {
 // walk filters what is left of the segment, until its end or its bounds of memory and time.
 func (g *segment) walk(a *ahead) {
 	defer func() { g.panicked = recover() }()
-	if g.from >= g.to {
-		return
-	}
-	var kb [16]byte
 	began := time.Now()
-	ok := g.it.SeekGE(a.c.RecordKey(kb[:0], g.from))
-	for n := 1; ok; n++ {
-		id := store.RecordIDOf(g.it.Key())
-		if id >= g.to {
-			g.from, g.beyond = g.to, id
+	known := g.from // no document from this one on has been passed over
+	on := false     // the iterator stands on the first document from g.from on
+	for more := true; more && g.from < g.to; {
+		end := (g.from/store.PackRecords + 1) * store.PackRecords
+		pack, wanted := a.view.Pack(a.c, g.from)
+		if pack != nil {
+			on = false
+			more = g.walkPack(a, pack, end, began)
+			continue
+		}
+		if !on {
+			var kb [16]byte
+			g.it.SeekGE(a.c.RecordKey(kb[:0], g.from))
+		}
+		first := end - store.PackRecords
+		if wanted = wanted && known <= first; wanted {
+			g.packer.Reset()
+		}
+		on = true
+		if more = g.walkRecords(a, min(end, g.to), wanted, began); !more || g.err != nil {
 			return
+		}
+		if wanted && (!g.it.Valid() || store.RecordIDOf(g.it.Key()) >= end) {
+			g.packer.Keep(a.view, a.c, first)
+		}
+	}
+}
+
+// walkPack filters the documents of a pack, which ends before end, from g.from on; false when the segment's bounds are reached.
+func (g *segment) walkPack(a *ahead, pack *store.Pack, end store.RecordID, began time.Time) bool {
+	for i := pack.From(g.from); i < pack.Len(); i++ {
+		id, doc := pack.At(i)
+		if id >= g.to {
+			break
+		}
+		pack.Prefetch(i+packAhead, firstBytes)
+		if !g.look(a, id, doc, began) {
+			return false
+		}
+	}
+	g.from = min(end, g.to)
+	g.beyond = g.from
+	return true
+}
+
+// walkRecords filters the documents before end from where the iterator stands, and leaves it on the first one behind; false when the
+// segment's bounds are reached, or at a failure. With keep the documents go into the packer.
+func (g *segment) walkRecords(a *ahead, end store.RecordID, keep bool, began time.Time) bool {
+	for ok := g.it.Valid(); ok; ok = g.it.Next() {
+		id := store.RecordIDOf(g.it.Key())
+		if id >= end {
+			g.from = min(id, g.to)
+			g.beyond = id
+			return true
 		}
 		doc := bson.Raw(g.it.Value())
 		prefetch.Behind(doc, len(doc), firstBytes)
 		prefetch.Behind(doc, 3*len(doc), firstBytes)
-		g.docs++
-		var wanted bool
-		var err error
-		if g.sink != nil {
-			wanted, err = a.find.Match(doc, g.found)
+		if keep {
+			g.packer.Add(id, doc)
+		}
+		if !g.look(a, id, doc, began) {
+			return false
+		}
+	}
+	if g.err = g.it.Error(); g.err != nil {
+		return false
+	}
+	g.from, g.beyond = g.to, a.end
+	return true
+}
+
+// look filters a document; false when the segment's bounds are reached, or at a failure.
+func (g *segment) look(a *ahead, id store.RecordID, doc bson.Raw, began time.Time) bool {
+	g.docs++
+	var wanted bool
+	if g.sink != nil {
+		wanted, g.err = a.find.Match(doc, g.found)
+	} else {
+		wanted, g.err = a.where(doc)
+	}
+	if g.err != nil {
+		return false
+	}
+	more := true
+	switch {
+	case !wanted:
+	case g.sink != nil:
+		if more, g.err = g.sink.Add(doc, g.found); g.err != nil {
+			return false
+		}
+	default:
+		if a.keep == nil {
+			g.buf = append(g.buf, doc...)
 		} else {
-			wanted, err = a.where(doc)
+			g.buf = appendFields(g.buf, doc, a.keep)
 		}
-		if err != nil {
-			g.err = err
-			return
-		}
-		more := true
-		switch {
-		case !wanted:
-		case g.sink != nil:
-			if more, err = g.sink.Add(doc, g.found); err != nil {
-				g.err = err
-				return
-			}
-		default:
-			if a.keep == nil {
-				g.buf = append(g.buf, doc...)
-			} else {
-				g.buf = appendFields(g.buf, doc, a.keep)
-			}
-			g.hits = append(g.hits, hit{id, len(g.buf)})
-		}
-		g.from = id + 1
-		if !more || len(g.buf) >= segmentBytes || n&63 == 0 && (a.stop.Load() || time.Since(began) > segmentTime) {
-			return
-		}
-		ok = g.it.Next()
+		g.hits = append(g.hits, hit{id, len(g.buf)})
 	}
-	if g.err = g.it.Error(); g.err == nil {
-		g.from, g.beyond = g.to, a.end
-	}
+	g.from = id + 1
+	return more && len(g.buf) < segmentBytes && (g.docs&63 != 0 || !a.stop.Load() && time.Since(began) <= segmentTime)
 }
 
 // appendFields writes a document of those top-level members of doc whose names are in keep.

@@ -59,7 +59,7 @@ func (s *Store) apply(w *write) (uint64, error) {
 		}
 	}
 	ts += uint64(n) - 1
-	err := s.records.invalidate(w.b, ts)
+	err := s.invalidate(w.b, ts)
 	if err != nil {
 		return 0, err
 	}

@@ -13,8 +13,8 @@ const (
 	cachePart = 16
 )
 
-// recordPart is the part of the caches that is for single documents; the rest is for blocks.
-const recordPart = 3
+// documentPart is the part of the caches that is for single documents, and that for packs of them; the rest is for blocks.
+const documentPart = 4
 
 // DefaultCacheBytes is the default size of the caches: a sixteenth of the memory that this process may use.
 func DefaultCacheBytes() int64 {

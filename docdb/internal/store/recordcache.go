@@ -165,34 +165,46 @@ func (c *recordCache) put(key []byte, time uint64, value []byte) {
 	s.add(uint32(h>>32), place(chunk, at))
 }
 
-// invalidate takes out what a batch writes, before it is applied at the given time.
-func (c *recordCache) invalidate(b *pebble.Batch, time uint64) error {
-	if c == nil || b.Empty() {
+// invalidate takes what a batch writes out of the caches, before it is applied at the given time.
+func (s *Store) invalidate(b *pebble.Batch, time uint64) error {
+	if s.records == nil && s.packs == nil || b.Empty() {
 		return nil
 	}
 	for r := b.Reader(); ; {
 		kind, key, value, ok, err := r.Next()
-		if !ok || err != nil {
-			return err
-		}
 		switch {
+		case !ok || err != nil:
+			return err
+		case !cached(key):
 		case kind == pebble.InternalKeyKindRangeDelete:
-			c.remove(key, value, time)
-		case cached(key):
-			s, h := c.shard(key)
-			s.mu.Lock()
-			s.lines[h%lineCount] = time
-			if i := s.find(key, h); i >= 0 {
-				s.drop(i)
+			s.records.remove(key, value, time)
+			s.packs.remove(key, value, time)
+		default:
+			s.records.invalidate(key, time)
+			if key[0] == spaceRecord {
+				s.packs.invalidate(key, time)
 			}
-			s.mu.Unlock()
 		}
+	}
+}
+
+// invalidate takes out a key.
+func (c *recordCache) invalidate(key []byte, time uint64) {
+	if c == nil {
+		return
+	}
+	s, h := c.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines[h%lineCount] = time
+	if i := s.find(key, h); i >= 0 {
+		s.drop(i)
 	}
 }
 
 // remove takes out the keys in [lower, upper).
 func (c *recordCache) remove(lower, upper []byte, time uint64) {
-	if !cached(lower) {
+	if c == nil {
 		return
 	}
 	for i := range c.shards {

@@ -46,7 +46,8 @@ func TestRecordCacheSerially(t *testing.T) {
 	defer db.Close()
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		c := newRecordCache(int64(3+r.IntN(20)) * chunkBytes)
+		s := &Store{records: newRecordCache(int64(3+r.IntN(20)) * chunkBytes)}
+		c := s.records
 		h := history{}
 		now, hits := uint64(1), 0
 		keys := 20 + r.IntN(3000)
@@ -74,7 +75,7 @@ func TestRecordCacheSerially(t *testing.T) {
 					b.Set([]byte(k), v, nil)
 					h[k] = append(h[k], written{now, v})
 				}
-				if err := c.invalidate(b, now); err != nil {
+				if err := s.invalidate(b, now); err != nil {
 					t.Fatal(err)
 				}
 				b.Close()
@@ -89,7 +90,7 @@ func TestRecordCacheSerially(t *testing.T) {
 						h[k] = append(ws, written{now, nil})
 					}
 				}
-				if err := c.invalidate(b, now); err != nil {
+				if err := s.invalidate(b, now); err != nil {
 					t.Fatal(err)
 				}
 				b.Close()

@@ -17,7 +17,7 @@ import (
 
 // Options are the settings of Open. Zero values mean the defaults.
 type Options struct {
-	// CacheBytes bounds the caches of blocks and of single documents together; default DefaultCacheBytes. They grow as they are used.
+	// CacheBytes bounds the caches of blocks and of documents together; default DefaultCacheBytes. They grow as they are used.
 	CacheBytes int64
 	// OplogBytes and OplogAge bound the history that change streams can resume from; default 1 GiB and 7 days. The older part
 	// goes when either bound is passed.
@@ -74,8 +74,9 @@ type Store struct {
 	cache *pebble.Cache
 	db    *pebble.DB
 	clock clock
-	// records is nil where the cache is too small to have it.
+	// records and packs are nil where the cache is too small to have them.
 	records *recordCache
+	packs   *packCache
 
 	// names is the catalogue by name; replaced as a whole under ddl.
 	names atomic.Pointer[map[nsKey]*Collection]
@@ -117,8 +118,8 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 	s.stripes.seed = maphash.MakeSeed()
 	s.tail.init()
 	s.disk = newDisk(opts.FS, dir, opts.ReserveBytes, opts.Log)
-	forRecords := opts.CacheBytes / recordPart
-	s.cache, s.records = pebble.NewCache(opts.CacheBytes-forRecords), newRecordCache(forRecords)
+	part := opts.CacheBytes / documentPart
+	s.cache, s.records, s.packs = pebble.NewCache(opts.CacheBytes-2*part), newRecordCache(part), newPackCache(part)
 	if err := s.open(); err != nil {
 		s.disk.close()
 		if s.db != nil {
@@ -300,8 +301,10 @@ func (s *Store) Alive() error { return s.disk.err() }
 // Metrics of the storage engine.
 func (s *Store) Metrics() *pebble.Metrics { return s.db.Metrics() }
 
-// CacheBytes is the memory that the caches of blocks and of single documents have taken.
-func (s *Store) CacheBytes() int64 { return s.db.Metrics().BlockCache.Size + s.records.bytes() }
+// CacheBytes is the memory that the caches of blocks and of documents have taken.
+func (s *Store) CacheBytes() int64 {
+	return s.db.Metrics().BlockCache.Size + s.records.bytes() + s.packs.taken()
+}
 
 // DiskUsage estimates the bytes on disk between two keys.
 func (s *Store) DiskUsage(lower, upper []byte) uint64 {
