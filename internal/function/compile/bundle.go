@@ -42,7 +42,7 @@ func Bundle(m wire.BundleMessage) wire.BundledMessage {
 		Plugins:       []api.Plugin{sharedPackages(m)},
 	}
 	r := api.Build(options)
-	if len(r.Errors) == 0 && hasUnicodeClass(string(r.OutputFiles[0].Contents)) {
+	if len(r.Errors) == 0 && needsRegExp(string(r.OutputFiles[0].Contents)) {
 		options.Supported = loweredFor(string(r.OutputFiles[0].Contents))
 		r = api.Build(options)
 	}

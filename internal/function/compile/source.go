@@ -66,24 +66,31 @@ func runs(name, code string) bool {
 }
 
 // needsTranslation finds what the engine parses and would run otherwise:
-// Unicode classes in regular expressions, which it takes for letters, and
-// functions declared in blocks, whose names sloppy code sees outside of them.
+// regular expressions with the flag u that it gets wrong, and functions declared
+// in blocks, whose names sloppy code sees outside of them.
 func needsTranslation(name, code, plain string) bool {
-	if hasUnicodeClass(plain) {
+	if needsRegExp(plain) {
 		return true
 	}
 	return nestedFunction.MatchString(plain) && declaresInBlock(name, code)
 }
 
-func hasUnicodeClass(code string) bool {
-	return strings.Contains(code, `\p{`) || strings.Contains(code, `\P{`)
+// needsRegExp finds Unicode classes, which the engine takes for letters, and
+// named groups beside a flag u, whose names it loses.
+func needsRegExp(code string) bool {
+	return strings.Contains(code, `\p{`) || strings.Contains(code, `\P{`) || namedGroup.MatchString(code) && flagU.MatchString(code)
 }
 
-// loweredFor is lowered for one text. A class within brackets is not seen by
-// esbuild, so where there is any, every expression with the flag u is made by
-// RegExp, which knows classes (host/js/unicodeclasses.js).
+var (
+	namedGroup = regexp.MustCompile(`\(\?<[^=!]`)
+	flagU      = regexp.MustCompile(`/[dgimsy]*u`)
+)
+
+// loweredFor is lowered for one text. Neither a class within brackets nor a named
+// group is seen by esbuild, so where there is any, every expression with the flag
+// u is made by RegExp, which knows better (host/js/unicodeclasses.js).
 func loweredFor(code string) map[string]bool {
-	if !hasUnicodeClass(code) {
+	if !needsRegExp(code) {
 		return lowered
 	}
 	out := maps.Clone(lowered)
@@ -148,6 +155,11 @@ func translate(name, code string, out wire.CompiledMessage) wire.CompiledMessage
 		if wantsIndices.MatchString(out.Error) {
 			out.Error = "regular expressions with the flag d are not available in functions"
 		}
+		return out
+	}
+	if message, line, column := badExpression(name, code, text, string(r.Map)); message != "" {
+		out.Code = ""
+		out.Error, out.Line, out.Column = message, line, column
 		return out
 	}
 	out.Code, out.Map = text, string(r.Map)

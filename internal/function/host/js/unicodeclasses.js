@@ -1,12 +1,13 @@
-// The engine's regular expressions know no \p{…} and no flag v. Patterns that
-// have one come here as texts, since their literals are translated to calls of
-// RegExp, and leave with the classes written out and the flag u. What v has
-// beyond u, sets of classes and texts in classes, cannot be written so.
+// The engine's regular expressions know no \p{…} and no flag v, and lose the names
+// of groups where the flag is u and the text is beyond ASCII. Such patterns come
+// here as texts, since their literals are translated to calls of RegExp, and leave
+// with the classes written out, the flag u, and a condition that is always true,
+// which the slower of the engine's two matchers alone takes.
 var Native = global.RegExp;
 function expand(pattern, flags) {
-  if (typeof pattern !== 'string' || !/[uv]/.test(flags) || !/\\[pP]\{/.test(pattern)) return pattern;
+  if (typeof pattern !== 'string' || !/u/.test(flags) || !/\\[pP]\{|\(\?</.test(pattern)) return pattern;
   var inClass = false;
-  return pattern.replace(/\\[pP]\{([^}]*)\}|\\[^]|[\[\]]/g, function (m, name) {
+  return keepNames(pattern).replace(/\\[pP]\{([^}]*)\}|\\[^]|[\[\]]/g, function (m, name) {
     if (m === '[') inClass = true; else if (m === ']') inClass = false;
     if (name === undefined) return m;
     var ranges = native.unicodeClass(name, m[1] === 'P');
@@ -14,26 +15,17 @@ function expand(pattern, flags) {
     return inClass ? ranges : '[' + ranges + ']';
   });
 }
-function hasSets(pattern) {
-  var inClass = false, plain = pattern.replace(/\\q\{/g, '&&').replace(/\\[^]/g, '.');
-  for (var i = 0; i < plain.length; i++) {
-    if (!inClass) { inClass = plain[i] === '['; continue; }
-    if (plain[i] === '[' || plain.startsWith('--', i) || plain.startsWith('&&', i)) return true;
-    if (plain[i] === ']') inClass = false;
-  }
-  return false;
-}
-function withoutSets(pattern, flags) {
+function keepNames(pattern) { return /\(\?<[^=!]/.test(pattern) ? pattern + '(?=)' : pattern; }
+function setsRegExp(pattern, flags) {
   if (flags.includes('u')) throw new SyntaxError("Invalid flags supplied to RegExp constructor '" + flags + "'");
-  if (hasSets(pattern)) throw new SyntaxError('Invalid regular expression: /' + pattern + '/' + flags + ': sets of classes are not available in functions');
-  var r = new RegExp(pattern, flags.replace('v', 'u'));
-  return Object.defineProperties(r, { flags: { value: flags, configurable: true }, unicodeSets: { value: true, configurable: true }, unicode: { value: false, configurable: true } });
+  var r = new Native(keepNames(native.setPattern(pattern, flags.includes('i'))), flags.replace('v', 'u'));
+  return Object.defineProperties(r, { source: { value: pattern, configurable: true }, flags: { value: flags, configurable: true }, unicodeSets: { value: true, configurable: true }, unicode: { value: false, configurable: true } });
 }
 function RegExp(pattern, flags) {
   var text = flags === undefined ? (pattern instanceof Native ? pattern.flags : '') : String(flags);
   if (new.target === undefined && pattern instanceof Native && flags === undefined) return pattern;
   if (/d/.test(text)) throw new SyntaxError('regular expressions with the flag d are not available in functions');
-  if (/v/.test(text)) return withoutSets(String(pattern instanceof Native ? pattern.source : pattern), text);
+  if (/v/.test(text)) return setsRegExp(String(pattern instanceof Native ? pattern.source : pattern), text);
   var source = pattern instanceof Native ? pattern.source : pattern, expanded = expand(source, text);
   var r = Reflect.construct(Native, expanded === source ? [pattern, flags] : [expanded, text], new.target === undefined || new.target === RegExp ? Native : new.target);
   if (expanded !== source) Object.defineProperty(r, 'source', { value: source, configurable: true });
