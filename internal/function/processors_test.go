@@ -84,10 +84,21 @@ func TestComputingHostsLeaveAProcessor(t *testing.T) {
 		t.Fatal(what)
 	}
 	waiting := make(chan error)
-	go func() {
+	wait := func() {
 		_, err := d.Call(context.Background(), caller.Caller{}, "wait", nil)
 		waiting <- err
-	}()
+	}
+	// A host's first call may compute for long: it compiles.
+	for range 2 {
+		go wait()
+	}
+	for range 2 {
+		if err := <-waiting; err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually("the hosts have less than all processors at the beginning", func() bool { _, none := confined(); return none })
+	go wait()
 	for done := false; !done; {
 		select {
 		case err := <-waiting:
