@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"regent/internal/app"
 	"regent/internal/auth"
 	"regent/internal/fault"
 )
@@ -208,6 +211,40 @@ func TestLoginRacingDelete(t *testing.T) {
 		_, err = w.Authenticate(t.Context(), late.AccessToken)
 		refused(t, err, 401, fault.InvalidSession, "")
 	}
+}
+
+// The user goes after a log-in has found it and before its session is opened: the
+// session stands, and lets nobody in.
+func TestUserGoneDuringLogin(t *testing.T) {
+	var during func()
+	w := newWorld(t, everything(), func(c *auth.Config) {
+		c.App.CustomUserData = app.CustomUserData{Enabled: true, DataSource: "mongodb-atlas", Database: "cud", Collection: "users", UserIDField: "owner"}
+		c.CustomData = func(context.Context, string) (*mongo.Client, error) {
+			if during != nil {
+				during()
+			}
+			return shared.client, nil
+		}
+	})
+	w.fns["authenticate"] = func([]bson.RawValue) (any, error) { return "goner", nil }
+	first := w.login("custom-function", `{}`)
+	during = func() {
+		during = nil
+		if err := w.DeleteUser(t.Context(), w.session(first)); err != nil {
+			t.Error(err)
+		}
+	}
+	late, err := w.Login(t.Context(), "custom-function", doc(`{}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late.UserID != first.UserID {
+		t.Fatal("the log-in had not found the user yet")
+	}
+	_, err = w.Authenticate(t.Context(), late.AccessToken)
+	refused(t, err, 401, fault.InvalidSession, "invalid session: failed to find refresh token")
+	_, err = w.Refresh(t.Context(), late.RefreshToken, nil)
+	refused(t, err, 401, fault.InvalidSession, "invalid session: failed to find refresh token")
 }
 
 // The account goes while its first log-in is under way: no user may be left
