@@ -236,9 +236,12 @@ func (s *Service) insert(ctx context.Context, r *record) error {
 func (s *Service) draft(ctx context.Context, userID bson.ObjectID, providerName string, id *identified, typ user.Type, request *caller.Request) (*record, error) {
 	now := s.Now()
 	r := (&record{
-		ID: userID, App: s.Domain, Type: typ, Created: now, LastLogin: &now,
+		ID: userID, App: s.Domain, Type: typ, Created: now,
 		Identities: []user.Identity{{ID: id.id, ProviderType: providerName, ProviderID: s.providerID(providerName), Data: id.data}},
 	}).shape()
+	if !id.unseen {
+		r.LastLogin = &now
+	}
 	if !id.fresh {
 		r.Logins = []string{loginKey(providerName, id.id)}
 	}

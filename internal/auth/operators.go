@@ -158,6 +158,7 @@ func (s *Service) CreateUser(ctx context.Context, email, pass string) (UserInfo,
 	if err != nil {
 		return UserInfo{}, err
 	}
+	id.unseen = true
 	r, created, err := s.admit(ctx, p, id, nil)
 	if err != nil {
 		return UserInfo{}, err

@@ -31,6 +31,9 @@ type identified struct {
 	// fresh: the identity is new by construction.
 	fresh bool
 
+	// unseen: an operator makes the user, who has not logged in.
+	unseen bool
+
 	// owner is the user to whom the identity must belong (API keys); zero: any.
 	owner bson.ObjectID
 

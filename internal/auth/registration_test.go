@@ -329,6 +329,9 @@ func TestOperatorsAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !u.LastLogin.IsZero() {
+		t.Errorf("who was made by an operator has logged in at %v", u.LastLogin)
+	}
 	refused(t, w.SetEmail(ctx, u.ID, "now@x.org"), 409, fault.AccountNameInUse, "")
 	_, err = w.CreateUser(ctx, "made@x.org", "secret1")
 	refused(t, err, 409, fault.AccountNameInUse, "")
