@@ -89,6 +89,49 @@ func (st *site) begin(provider string, query url.Values) string {
 	return st.url + "/api/client/v2.0/app/" + st.app.ID + "/auth/providers/" + provider + "/login?" + query.Encode()
 }
 
+// What the redirect flow asks of a provider is what the configuration says, and
+// settings of regent.json count before it.
+func TestAuthorizationRequest(t *testing.T) {
+	const google = "https://www.googleapis.com/auth/userinfo.email"
+	endpoints := []any{"clientId", "todo", "issuer", "https://id.example", "authorizationUrl", "https://id.example/authorize", "tokenUrl", "https://id.example/token", "jwksUrl", "https://id.example/keys"}
+	for name, c := range map[string]struct {
+		provider string
+		config   bson.Raw
+		settings app.OAuthSettings
+		at       string
+		scopes   []string
+	}{
+		"Default":       {"oauth2-mine", conf(endpoints...), app.OAuthSettings{}, "https://id.example/authorize", []string{"openid", "email", "profile"}},
+		"OwnScopes":     {"oauth2-mine", conf(append(endpoints, "scopes", bson.A{"openid", "groups"})...), app.OAuthSettings{}, "https://id.example/authorize", []string{"openid", "groups"}},
+		"SettingsCount": {"oauth2-mine", conf(append(endpoints, "scopes", bson.A{"openid", "groups"})...), app.OAuthSettings{Scopes: []string{"openid", "other"}, AuthorizationURL: "https://elsewhere.example/a"}, "https://elsewhere.example/a", []string{"openid", "other"}},
+		"GoogleElsewhere": {"oauth2-google", conf("clientId", "todo"), app.OAuthSettings{Issuer: "https://id.example", AuthorizationURL: "https://id.example/authorize", TokenURL: "https://id.example/token",
+			JWKSURL: "https://id.example/keys", Scopes: []string{"openid", google}}, "https://id.example/authorize", []string{"openid", google}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newSite(t, &app.Provider{Config: c.config}, c.provider)
+			cfg := st.config
+			cfg.App.Settings.OAuth = map[string]app.OAuthSettings{c.provider: c.settings}
+			s, err := auth.New(t.Context(), cfg)
+			must(err)
+			t.Cleanup(s.Close)
+			mux := http.NewServeMux()
+			mux.Handle("GET /{app}/auth/providers/{provider}/login", s.RedirectHandler(func(*http.Request) *caller.Request { return &caller.Request{} },
+				func(w http.ResponseWriter, _ *http.Request, err error) { t.Error(err) }))
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest("GET", "/"+st.app.ID+"/auth/providers/"+c.provider+"/login?"+url.Values{"state": {"abc"}, "redirect": {page}}.Encode(), nil))
+			u, err := url.Parse(w.Header().Get("Location"))
+			must(err)
+			q := u.Query()
+			u.RawQuery = ""
+			if u.String() != c.at || q.Get("client_id") != "todo" || q.Get("response_type") != "code" || q.Get("redirect_uri") != st.url+auth.CallbackPath ||
+				q.Get("scope") != strings.Join(c.scopes, " ") || len(q.Get("state")) < 22 || q.Get("nonce") == "" ||
+				q.Get("code_challenge_method") != "S256" || q.Get("code_challenge") == "" {
+				t.Errorf("%d %s %v", w.Code, u, q)
+			}
+		})
+	}
+}
+
 var hiddenID = regexp.MustCompile(`name="id" value="([^"]+)"`)
 
 // logInAt goes to the provider, fills in its form and comes back with what the

@@ -86,6 +86,30 @@ func TestSlowdown(t *testing.T) {
 	}
 }
 
+// Ten failures of one account from one address, as it is by default; what comes
+// in between does not count anew.
+func TestTenTries(t *testing.T) {
+	w := newWorld(t, everything())
+	w.register("ann@example.com", "secret1")
+	w.register("bob@example.com", "secret1")
+	tried := 0
+	for i := range 30 {
+		_, err := w.Login(t.Context(), "local-userpass", doc(userpass("ann@example.com", fmt.Sprintf("guess%d", i))), from("192.0.2.1"))
+		if code, _ := fault.CodeOf(err); code != fault.InvalidPassword {
+			refused(t, err, 429, fault.None, "")
+			continue
+		}
+		tried++
+		// The guesser's own log-ins buy no further tries.
+		if _, err := w.Login(t.Context(), "local-userpass", doc(userpass("bob@example.com", "secret1")), from("192.0.2.1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tried != 10 {
+		t.Errorf("%d passwords were tried", tried)
+	}
+}
+
 // One password against many accounts meets the limit of the address.
 func TestSpraying(t *testing.T) {
 	w := newWorld(t, everything())
