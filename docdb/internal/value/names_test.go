@@ -1,6 +1,7 @@
 package value_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -34,6 +35,8 @@ func TestFindNames(t *testing.T) {
 			doc = doc[:r.IntN(len(doc)+1)]
 		case 2:
 			doc[r.IntN(len(doc))] = byte(r.Uint32())
+		case 3: // a shorter document, with more bytes behind it
+			binary.LittleEndian.PutUint32(doc, uint32(r.IntN(len(doc)+1)))
 		}
 		wanted := map[string]int{}
 		var list []string
