@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -77,6 +78,23 @@ func (f *foreign) Indexed(_ context.Context, ns stage.Namespace, path string, co
 		}
 	}
 	return false
+}
+
+// GeoFields implements stage.GeoFields.
+func (f *foreign) GeoFields(_ context.Context, ns stage.Namespace) ([]string, error) {
+	coll := f.c.e.st.Collection(ns.DB, ns.Collection)
+	if coll == nil {
+		return nil, nil
+	}
+	out := []string{}
+	for _, ix := range coll.Def().Indexes {
+		for _, k := range ix.Keys.Fields {
+			if k.Kind == keys.Geo && !ix.Hidden && !slices.Contains(out, k.Path) {
+				out = append(out, k.Path)
+			}
+		}
+	}
+	return out, nil
 }
 
 // Special implements stage.Collections.

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -14,6 +15,7 @@ import (
 // GeoFields is a capability of Collections: it names the fields of a collection that have a geographic index, so that $geoNear may
 // go without key.
 type GeoFields interface {
+	// GeoFields gives nil for a collection that does not exist.
 	GeoFields(ctx context.Context, ns Namespace) ([]string, error)
 }
 
@@ -140,14 +142,17 @@ func (g *geoNear) deps(d *expr.Deps) bool {
 
 func (g *geoNear) open(r *run, src source) (source, error) {
 	key := g.key
-	if key == "" {
-		var fields []string
-		if c, ok := g.env.Collections.(GeoFields); ok {
-			var err error
-			if fields, err = c.GeoFields(r.ctx, Namespace{g.env.DB, g.env.Collection}); err != nil {
-				return nil, err
-			}
+	var fields []string
+	if indexes, ok := g.env.Collections.(GeoFields); ok {
+		var err error
+		if fields, err = indexes.GeoFields(r.ctx, Namespace{g.env.DB, g.env.Collection}); err != nil {
+			return nil, err
 		}
+	}
+	if key != "" && fields != nil && !slices.Contains(fields, key) {
+		return nil, mongoerr.New(mongoerr.NoQueryExecutionPlans, "error processing query: planner returned error: unable to find index for $geoNear query on '%s'", key)
+	}
+	if key == "" {
 		switch len(fields) {
 		case 0:
 			return nil, mongoerr.New(mongoerr.IndexNotFound, "$geoNear requires a 2d or 2dsphere index, but none were found")
