@@ -37,7 +37,7 @@ type site struct {
 
 const page = "https://app.example/page/"
 
-func newSite(t *testing.T, p *app.Provider, name string) *site {
+func newSite(t *testing.T, p *app.Provider, name string, change ...func(*auth.Config)) *site {
 	t.Helper()
 	st := &site{}
 	mux := http.NewServeMux()
@@ -49,10 +49,10 @@ func newSite(t *testing.T, p *app.Provider, name string) *site {
 		p.Config = conf("issuer", openid.Start(t, srv.URL+auth.CallbackPath).Issuer, "clientId", openid.ClientID)
 		p.SecretConfig = map[string][]string{"clientSecret": {"op"}}
 	}
-	st.world = newWorld(t, providers{name: p, "anon-user": {}, "local-userpass": {Config: conf("autoConfirm", true)}}, func(c *auth.Config) {
+	st.world = newWorld(t, providers{name: p, "anon-user": {}, "local-userpass": {Config: conf("autoConfirm", true)}}, append(change, func(c *auth.Config) {
 		c.PublicURL = func() string { return srv.URL }
 		c.App.Secrets["op"] = openid.ClientSecret
-	})
+	})...)
 	describe := func(r *http.Request) *caller.Request { return &caller.Request{RemoteIP: "192.0.2.1"} }
 	fail := func(w http.ResponseWriter, _ *http.Request, err error) {
 		var f *fault.Error
@@ -108,25 +108,21 @@ func TestAuthorizationRequest(t *testing.T) {
 			JWKSURL: "https://id.example/keys", Scopes: []string{"openid", google}}, "https://id.example/authorize", []string{"openid", google}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newSite(t, &app.Provider{Config: c.config}, c.provider)
-			cfg := st.config
-			cfg.App.Settings.OAuth = map[string]app.OAuthSettings{c.provider: c.settings}
-			s, err := auth.New(t.Context(), cfg)
+			st := newSite(t, &app.Provider{Config: c.config}, c.provider, func(k *auth.Config) {
+				k.App.Settings.OAuth = map[string]app.OAuthSettings{c.provider: c.settings}
+			})
+			st.browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			resp, err := st.browser.Get(st.begin(c.provider, url.Values{"state": {"abc"}, "redirect": {page}}))
 			must(err)
-			t.Cleanup(s.Close)
-			mux := http.NewServeMux()
-			mux.Handle("GET /{app}/auth/providers/{provider}/login", s.RedirectHandler(func(*http.Request) *caller.Request { return &caller.Request{} },
-				func(w http.ResponseWriter, _ *http.Request, err error) { t.Error(err) }))
-			w := httptest.NewRecorder()
-			mux.ServeHTTP(w, httptest.NewRequest("GET", "/"+st.app.ID+"/auth/providers/"+c.provider+"/login?"+url.Values{"state": {"abc"}, "redirect": {page}}.Encode(), nil))
-			u, err := url.Parse(w.Header().Get("Location"))
+			resp.Body.Close()
+			u, err := resp.Location()
 			must(err)
 			q := u.Query()
 			u.RawQuery = ""
 			if u.String() != c.at || q.Get("client_id") != "todo" || q.Get("response_type") != "code" || q.Get("redirect_uri") != st.url+auth.CallbackPath ||
 				q.Get("scope") != strings.Join(c.scopes, " ") || len(q.Get("state")) < 22 || q.Get("nonce") == "" ||
 				q.Get("code_challenge_method") != "S256" || q.Get("code_challenge") == "" {
-				t.Errorf("%d %s %v", w.Code, u, q)
+				t.Errorf("%s %s %v", resp.Status, u, q)
 			}
 		})
 	}
@@ -155,6 +151,12 @@ func logInAt(t *testing.T, browser *http.Client, at, username string) url.Values
 	}
 	body, _ = io.ReadAll(resp.Body)
 	resp.Body.Close()
+	return fragmentOf(t, resp, body)
+}
+
+// fragmentOf is what the app's page gets.
+func fragmentOf(t *testing.T, resp *http.Response, body []byte) url.Values {
+	t.Helper()
 	location, fragment, _ := strings.Cut(resp.Header.Get("Location"), "#")
 	if resp.StatusCode != http.StatusFound || location != page {
 		t.Fatalf("not back at the app's page: %s %q %s", resp.Status, location, body)
@@ -439,6 +441,64 @@ func TestIDToken(t *testing.T) {
 			refused(t, err, 401, fault.AuthError, "unauthorized")
 			_, err = w.Login(t.Context(), provider, conf("id_token", 5), nil)
 			refused(t, err, 400, fault.BadRequest, "")
+		})
+	}
+}
+
+// The redirect flow of Apple and Facebook, by stand-ins that ask for what these
+// ask for: Apple wants its client secret, a signed JWT, in the body and answers with an
+// id token, Facebook answers with an access token that its graph explains.
+func TestRedirectOfPresets(t *testing.T) {
+	is := newIssuer(t, "k")
+	const secret = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0b2RvIn0.c2lnbmF0dXJl"
+	var asked url.Values // the last authorization request
+	mux := http.NewServeMux()
+	provider := httptest.NewServer(mux)
+	defer provider.Close()
+	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Query()
+		http.Redirect(w, r, asked.Get("redirect_uri")+"?"+url.Values{"code": {"good code"}, "state": {asked.Get("state")}}.Encode(), http.StatusFound)
+	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("client_id") != "todo" || r.PostFormValue("client_secret") != secret || r.PostFormValue("redirect_uri") != asked.Get("redirect_uri") || r.PostFormValue("code") != "good code" {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, `{"error": "invalid_client"}`)
+			return
+		}
+		answer := map[string]any{"access_token": "ours", "token_type": "bearer", "expires_in": 3600}
+		if asked.Get("scope") == "openid" {
+			answer["id_token"] = is.sign(t, "k", jwt.MapClaims{"iss": provider.URL, "aud": "todo", "sub": "apple-7", "nonce": asked.Get("nonce"), "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()})
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(answer)
+	})
+	mux.HandleFunc("GET /debug_token", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"data": {"app_id": "todo", "is_valid": true, "user_id": "facebook-7"}}`)
+	})
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"id": "facebook-7", "name": "Ann"}`) })
+	for name, c := range map[string]struct {
+		settings app.OAuthSettings
+		identity string
+		data     string
+	}{
+		"oauth2-apple":    {app.OAuthSettings{Issuer: provider.URL, JWKSURL: is.url}, "apple-7", `{}`},
+		"oauth2-facebook": {app.OAuthSettings{UserInfoURL: provider.URL + "/me"}, "facebook-7", `{"name": "Ann"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.settings.AuthorizationURL, c.settings.TokenURL = provider.URL+"/authorize", provider.URL+"/token"
+			p := &app.Provider{Config: conf("clientId", "todo"), SecretConfig: map[string][]string{"clientSecret": {"signed"}}, MetadataFields: []app.MetadataField{{Name: "name"}}}
+			st := newSite(t, p, name, func(k *auth.Config) {
+				k.App.Secrets["signed"] = secret
+				k.App.Settings.OAuth = map[string]app.OAuthSettings{name: c.settings}
+			})
+			resp, err := st.browser.Get(st.begin(name, url.Values{"state": {"abcdefghijkl"}, "redirect": {page}}))
+			must(err)
+			resp.Body.Close()
+			u := st.session(tokensOf(t, fragmentOf(t, resp, nil))).User
+			if u.Identities[0].ProviderType != name || u.Identities[0].ID != c.identity || u.Data.String() != c.data {
+				t.Errorf("user %+v %s", u, u.Data)
+			}
 		})
 	}
 }
