@@ -125,6 +125,64 @@ func TestKillLogins(t *testing.T) {
 	t.Logf("%d log-ins before the kill", len(held))
 }
 
+// TestKillImport ends the server with SIGKILL while it imports users: each is there
+// with its account or not at all, and the import, repeated, completes the rest.
+func TestKillImport(t *testing.T) {
+	const users = 4_000
+	id := func(i int) string { return fmt.Sprintf("70000000000000000%07d", i) }
+	file := filepath.Join(t.TempDir(), "users.jsonl")
+	var lines strings.Builder
+	for i := range users {
+		fmt.Fprintf(&lines, `{"_id":%q,"identities":[{"id":"71000000000000000%07d","provider_type":"local-userpass","provider_data":{"email":"u%d@example.com"},"password_hash":%q}]}`+"\n",
+			id(i), i, i, "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
+	}
+	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := server.Start(t, server.Options{})
+	importing := exec.Command(server.Binary(t), "users", "import", file, "--data", s.Data)
+	if err := importing.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); exec.Command(server.Binary(t), "users", "show", id(0), "--data", s.Data).Run() != nil; {
+		if time.Now().After(end) {
+			t.Fatal("the first user does not come")
+		}
+	}
+	s.Kill()
+	if importing.Wait() == nil {
+		t.Skip("the import was faster than the kill")
+	}
+	s = s.Restart(server.Options{})
+	// whole counts the users and requires each to have its account: what is a
+	// registration without a user would come last, without _id.
+	whole := func(name string) (n int) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), name)
+		regent(t, "users", "export", out, "--data", s.Data)
+		text, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, `{"_id":"7`) || !strings.Contains(line, `"password_hash":"$argon2id$`) {
+				t.Fatalf("half a user: %s", line)
+			}
+			n++
+		}
+		return n
+	}
+	before := whole("before.jsonl")
+	if before == 0 || before == users {
+		t.Skipf("the kill came too late or too early: %d users", before)
+	}
+	regent(t, "users", "import", file, "--data", s.Data)
+	if n := whole("after.jsonl"); n != users {
+		t.Errorf("%d users after the second import, %d after the kill", n, before)
+	}
+	t.Logf("%d users at the kill", before)
+}
+
 // tryInsert says whether an insert was acknowledged.
 func tryInsert(base, token, body string) bool {
 	r, err := http.NewRequest("POST", base+appPath+"/functions/call", strings.NewReader(body))
