@@ -6,17 +6,32 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/expr"
+	"regent/docdb/internal/value"
 )
 
 type sum struct {
 	arg   expr.Expr
 	field expr.Noted // arg, if it is a field
-	s     expr.Sum
+	// constant is arg, if it is one: {$sum: 1}, mostly.
+	constant value.Found
+	s        expr.Sum
 }
 
-func newSum(e expr.Expr) Accumulator { return &sum{arg: e, field: expr.NotedField(e)} }
+func newSum(e expr.Expr) Accumulator { a := sumOf(e); return &a }
+
+func sumOf(e expr.Expr) sum {
+	a := sum{arg: e, field: expr.NotedField(e)}
+	if v, ok := expr.Constant(e); ok {
+		a.constant = value.Found{Type: v.Type, Value: v.Value}
+	}
+	return a
+}
 
 func (a *sum) Add(env *expr.Env) error {
+	if a.constant.Type != 0 {
+		a.s.AddParts(a.constant.Type, a.constant.Value)
+		return nil
+	}
 	if t, v, ok := a.field.Find(env); ok {
 		a.s.AddParts(t, v)
 		return nil
@@ -33,7 +48,7 @@ func (a *sum) Held() int                                  { return 0 }
 
 type avg struct{ sum }
 
-func newAvg(e expr.Expr) Accumulator { return &avg{sum{arg: e, field: expr.NotedField(e)}} }
+func newAvg(e expr.Expr) Accumulator { return &avg{sumOf(e)} }
 
 func (a *avg) Value(env *expr.Env) (bson.RawValue, error) { return a.s.Average(env), nil }
 

@@ -157,6 +157,7 @@ func (s *Scan) readCached(view *store.SnapshotView) {
 	f.order = f.order[:0]
 	by := f.roomy()
 	by.buf = by.buf[:0]
+	view.Foresee(s.c, len(f.entries), func(i int) store.RecordID { return f.entries[i].id })
 	for i := range f.entries {
 		e := &f.entries[i]
 		begin, ok := len(by.buf), false

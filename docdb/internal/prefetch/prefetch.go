@@ -15,3 +15,6 @@ const Line = 64
 func Behind(b []byte, skip, n int) {
 	lines(uintptr(unsafe.Pointer(unsafe.SliceData(b)))+uintptr(skip), (n+Line-1)/Line)
 }
+
+// At fetches the first n bytes of what lies at an address.
+func At(p unsafe.Pointer, n int) { lines(uintptr(p), (n+Line-1)/Line) }

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,6 +26,7 @@ type group struct {
 	fields  expr.Fields
 	idField expr.Noted
 	merges  bool // all accumulators are Mergers
+	holds   bool // some accumulators keep values
 }
 
 func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) {
@@ -53,7 +55,7 @@ func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) 
 			return nil, err
 		}
 		g.names, g.specs = append(g.names, string(n)), append(g.specs, s)
-		g.merges = g.merges && s.Merges()
+		g.merges, g.holds = g.merges && s.Merges(), g.holds || s.Holds()
 	}
 	if g.id == nil {
 		return nil, mongoerr.New(15955, "a group specification must include an _id")
@@ -118,7 +120,7 @@ type grouping struct {
 
 	coll   value.StringComparer
 	index  map[string]int
-	recent [recentSlots]uint32 // groups by a hash of their keys; any value is allowed
+	recent [recentSlots]uint32 // groups by a hash of their values; any number is allowed
 	groups []groupState
 	key    []byte
 	bytes  int // held by groups
@@ -250,11 +252,14 @@ func (s *grouping) find() (int, error) {
 	if t == 0 {
 		t = bson.TypeNull
 	}
-	s.key = value.AppendKeyParts(s.key[:0], t, v, s.coll)
-	slot := &s.recent[recentSlot(s.key)]
-	if i := int(*slot); i < len(s.groups) && s.groups[i].key == string(s.key) {
-		return i, nil
+	// The same bytes are the same value, under any collation; others may be, too.
+	slot := &s.recent[recentSlot(v)]
+	if i := int(*slot); i < len(s.groups) {
+		if g := &s.groups[i]; g.id.Type == t && bytes.Equal(g.id.Value, v) {
+			return i, nil
+		}
 	}
+	s.key = value.AppendKeyParts(s.key[:0], t, v, s.coll)
 	i, known := s.index[string(s.key)]
 	switch {
 	case known:
@@ -270,24 +275,33 @@ func (s *grouping) find() (int, error) {
 	return i, nil
 }
 
-// recentSlots is how many groups are found by a look at the end of their keys, without the map.
+// recentSlots is how many groups are found by a look at the end of their values, without a key and the map.
 const recentSlots = 1024
 
-func recentSlot(key []byte) int {
-	var b [8]byte
-	copy(b[:], key[max(0, len(key)-8):])
-	return int(binary.LittleEndian.Uint64(b[:]) * 0x9e3779b97f4a7c15 >> 54)
+func recentSlot(v []byte) int {
+	var w uint64
+	switch n := len(v); {
+	case n >= 8:
+		w = binary.LittleEndian.Uint64(v[n-8:])
+	case n >= 4:
+		w = uint64(binary.LittleEndian.Uint32(v[n-4:]))
+	case n > 0:
+		w = uint64(v[n-1])
+	}
+	return int(w * 0x9e3779b97f4a7c15 >> 54)
 }
 
 // add takes the document that find has looked at into its group.
 func (s *grouping) add(i int) error {
-	for j, a := range s.groups[i].accs {
-		if !s.g.specs[j].Holds() {
+	if !s.g.holds {
+		for _, a := range s.groups[i].accs {
 			if err := a.Add(s.env); err != nil {
 				return err
 			}
-			continue
 		}
+		return nil
+	}
+	for _, a := range s.groups[i].accs {
 		before := a.Held()
 		if err := a.Add(s.env); err != nil {
 			return err

@@ -7,8 +7,12 @@ import (
 	"io"
 	"math/bits"
 	"sync"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"regent/docdb/internal/prefetch"
 )
 
 // recordCache keeps values of single keys that have been read: documents, and what unique keys point to. A search in the storage
@@ -55,7 +59,8 @@ const (
 type cacheShard struct {
 	mu     sync.Mutex
 	slots  []uint64
-	n      int // entries in slots
+	shown  atomic.Pointer[[]uint64] // slots, for those who only want to know where they lie
+	n      int                      // entries in slots
 	chunks [][]byte
 	at     int // the chunk that is being filled, or was last
 	most   int // bytes of chunks and slots
@@ -108,6 +113,29 @@ func (c *recordCache) get(key []byte, time uint64, dst []byte) ([]byte, bool) {
 	e[18] |= flagUsed
 	return append(dst, e.value()...), true
 }
+
+// foreseeSlot and foreseeEntry have the processor fetch what get will look at, one after the other. A get of a key that nobody has
+// asked for lately waits for memory twice, and longer than it works: of many keys they wait at once.
+func (c *recordCache) foreseeSlot(key []byte) {
+	s, h := c.shard(key)
+	if p := s.shown.Load(); p != nil {
+		prefetch.At(unsafe.Pointer(&(*p)[int(uint32(h>>32))&(len(*p)-1)]), 8)
+	}
+}
+
+func (c *recordCache) foreseeEntry(key []byte) {
+	s, h := c.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n > 0 {
+		if v := s.slots[int(uint32(h>>32))&s.mask()]; v != 0 {
+			prefetch.Behind(s.entry(v), 0, foreseen)
+		}
+	}
+}
+
+// foreseen is how much of an entry is fetched: what lies behind, the processor fetches by itself once the value is copied.
+const foreseen = 256
 
 // reader is a state of the storage engine.
 type reader interface {
@@ -276,6 +304,8 @@ func (s *cacheShard) add(hash uint32, place uint32) {
 	if 3*len(s.slots) <= 4*(s.n+1) {
 		old := s.slots
 		s.slots = make([]uint64, max(64, 2*len(old)))
+		shown := s.slots
+		s.shown.Store(&shown)
 		for _, v := range old {
 			if v != 0 {
 				s.slots[s.free(uint32(v>>32))] = v
