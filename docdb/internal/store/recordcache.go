@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"io"
+	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -29,9 +30,10 @@ import (
 //
 // # Layout
 //
-// Nothing in it is a pointer, but for those to the chunks, so that the garbage collector has nothing to walk. Each shard has a table
-// of slots (hash 32 | entry 32: its place in 8 bytes, and 1; 0: none) with linear probing, and chunks that are filled one
-// after the other with entries:
+// Nothing in it is a pointer, but for those to the chunks, so that the garbage collector has nothing to walk, and the chunks are not
+// on its heap (see arena): what is in them is only looked at under the shard's lock. Each shard has a table of slots
+// (hash 32 | entry 32: its place in 8 bytes, and 1; 0: none) with linear probing, and chunks that are filled one after the other
+// with entries:
 //
 //	time 8 | hash 4 | size of the value 4 | size of the key 2 | flags 1 | – 5 | key | value | padding to 8
 //
@@ -41,6 +43,7 @@ type recordCache struct {
 	seed   maphash.Seed
 	shift  uint // of a hash, to get its shard
 	shards []cacheShard
+	arena  arena
 }
 
 const (
@@ -64,6 +67,7 @@ type cacheShard struct {
 	chunks [][]byte
 	at     int // the chunk that is being filled, or was last
 	most   int // bytes of chunks and slots
+	arena  *arena
 	// lines have the time of the last batch that wrote a key of theirs; floor is the time of the last one that removed a range.
 	lines [lineCount]uint64
 	floor uint64
@@ -81,7 +85,7 @@ func newRecordCache(size int64) *recordCache {
 	}
 	c := &recordCache{seed: maphash.MakeSeed(), shift: uint(64 - bits.TrailingZeros(uint(n))), shards: make([]cacheShard, n)}
 	for i := range c.shards {
-		c.shards[i].most = int(size / int64(n))
+		c.shards[i].most, c.shards[i].arena = int(size/int64(n)), &c.arena
 	}
 	return c
 }
@@ -252,6 +256,20 @@ func (c *recordCache) remove(lower, upper []byte, time uint64) {
 	}
 }
 
+// close empties the cache for good: whoever still asks finds nothing.
+func (c *recordCache) close() {
+	if c == nil {
+		return
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.slots, s.n, s.chunks, s.floor = nil, 0, nil, math.MaxUint64
+		s.mu.Unlock()
+	}
+	c.arena.close()
+}
+
 // bytes is the memory that the cache has taken.
 func (c *recordCache) bytes() (n int64) {
 	if c == nil {
@@ -350,7 +368,7 @@ func (s *cacheShard) room(size int) int {
 		}
 		if (len(s.chunks)+1)*chunkBytes+8*len(s.slots) <= s.most || len(s.chunks) < 2 {
 			s.at = len(s.chunks)
-			s.chunks = append(s.chunks, make([]byte, 0, chunkBytes))
+			s.chunks = append(s.chunks, s.arena.take(chunkBytes)[:0])
 			continue
 		}
 		s.at = (s.at + 1) % len(s.chunks)

@@ -125,6 +125,7 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 		if s.db != nil {
 			s.db.Close()
 		}
+		s.records.close()
 		s.cache.Unref()
 		lock.Close()
 		return nil, fmt.Errorf("docdb: folder %s: %w", dir, Damaged(err))
@@ -220,6 +221,7 @@ func (s *Store) Close() error {
 	s.tail.close()
 	err := s.saveCounts(true)
 	s.passed()
+	s.records.close()
 	s.disk.close()
 	if e := s.db.Close(); err == nil {
 		err = e
