@@ -445,6 +445,34 @@ func TestIDToken(t *testing.T) {
 	}
 }
 
+// A provider that has names of its own for address and name, and what Regent
+// makes of OpenID Connect's.
+func TestClaimNames(t *testing.T) {
+	is := newIssuer(t, "k")
+	settings := app.OAuthSettings{Issuer: is.url, AuthorizationURL: is.url + "/a", TokenURL: is.url + "/t", JWKSURL: is.url, EmailClaim: "upn", NameClaim: "display"}
+	ps := providers{"oauth2-mine": {Config: conf("clientId", "web"), DomainRestrictions: []string{"example.com"}, MetadataFields: []app.MetadataField{
+		{Name: "email", Required: true}, {Name: "name"}, {Name: "first_name"}, {Name: "birthday"}, {Name: "department.name", FieldName: "department"}, {Name: "absent"}}}}
+	w := newWorld(t, ps, func(c *auth.Config) { c.App.Settings.OAuth = map[string]app.OAuthSettings{"oauth2-mine": settings} })
+	login := func(claims jwt.MapClaims) (auth.Tokens, error) {
+		for k, v := range map[string]any{"iss": is.url, "aud": "web", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "email_verified": true} {
+			claims[k] = v
+		}
+		return w.Login(t.Context(), "oauth2-mine", conf("id_token", is.sign(t, "k", claims)), nil)
+	}
+	tok, err := login(jwt.MapClaims{"sub": "1", "email": "ann@elsewhere.org", "upn": "ann@example.com", "name": "no", "display": "Ann", "given_name": "A.", "birthdate": "1990-01-01",
+		"department": map[string]any{"name": "Shop"}, "secret": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := w.session(tok).User.Data.String(); d != `{"email": "ann@example.com","name": "Ann","first_name": "A.","birthday": "1990-01-01","department": "Shop"}` {
+		t.Errorf("data: %s", d)
+	}
+	// Where the named claim is missing, the standard one does not stand in.
+	if _, err := login(jwt.MapClaims{"sub": "2", "email": "ben@example.com"}); err == nil {
+		t.Error("an address of another claim counts")
+	}
+}
+
 // The redirect flow of Apple and Facebook, by stand-ins that ask for what these
 // ask for: Apple wants its client secret, a signed JWT, in the body and answers with an
 // id token, Facebook answers with an access token that its graph explains.
