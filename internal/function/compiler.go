@@ -157,6 +157,9 @@ func newBundler(cfg Config, cache *bundleCache, a *app.App, names []string) *bun
 func (b *bundler) bundle(ctx context.Context, name string) (*wire.BundledMessage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if group := host.ModulesOf(b.names, name); group != nil {
+		name = group[0] // it stands for all
+	}
 	if m := b.done[name]; m != nil {
 		return m, nil
 	}

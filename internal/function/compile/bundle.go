@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -24,7 +26,7 @@ func Bundle(m wire.BundleMessage) wire.BundledMessage {
 		return wire.BundledMessage{Error: "it is not installed"}
 	}
 	options := api.BuildOptions{
-		Stdin:         &api.StdinOptions{Contents: fmt.Sprintf("module.exports=require(%q);\n", m.Name), ResolveDir: m.Dir, Sourcefile: entryFile, Loader: api.LoaderJS},
+		Stdin:         &api.StdinOptions{Contents: entryOf(m), ResolveDir: m.Dir, Sourcefile: entryFile, Loader: api.LoaderJS},
 		Bundle:        true,
 		Platform:      api.PlatformNode,
 		Format:        api.FormatCommonJS,
@@ -59,14 +61,51 @@ func Bundle(m wire.BundleMessage) wire.BundledMessage {
 // entryFile is the name of the bundle's entry, which is no file.
 const entryFile = "package-entry.js"
 
+// entryOf is the text that a bundle is made from. Where the app names several
+// modules of one package they are one bundle, whose exports give each by its
+// name: firebase-admin/auth knows the app that firebase-admin/app has made.
+func entryOf(m wire.BundleMessage) string {
+	group := host.ModulesOf(m.Packages, m.Name)
+	if group == nil {
+		return fmt.Sprintf("module.exports=require(%q);\n", m.Name)
+	}
+	var b strings.Builder
+	b.WriteString("module.exports={\n")
+	for _, n := range group {
+		fmt.Fprintf(&b, "%q:function(){return require(%[1]q)},\n", n)
+	}
+	b.WriteString("};\n")
+	return b.String()
+}
+
+// absentModule is the namespace of modules of a group that are not there.
+const absentModule = "absent"
+
 // sharedPackages leaves two kinds of modules to run time: other packages that
 // the app's code names, when they are the same files, and modules that are not
 // there, where the package that asks may well catch the error, as in Node.
 func sharedPackages(m wire.BundleMessage) api.Plugin {
 	return api.Plugin{Name: "shared", Setup: func(b api.PluginBuild) {
 		named := map[string]bool{}
+		group := host.ModulesOf(m.Packages, m.Name)
 		for _, n := range m.Packages {
-			named[n] = n != m.Name
+			named[n] = n != m.Name && !slices.Contains(group, n)
+		}
+		if group != nil {
+			// One that is missing must not be missed by the others.
+			b.OnResolve(api.OnResolveOptions{Filter: `^[^./]`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+				if a.PluginData == "seen" || filepath.Base(a.Importer) != entryFile {
+					return api.OnResolveResult{}, nil
+				}
+				if r := b.Resolve(a.Path, api.ResolveOptions{ResolveDir: m.Dir, Kind: a.Kind, PluginData: "seen"}); len(r.Errors) > 0 {
+					return api.OnResolveResult{Path: a.Path, Namespace: absentModule}, nil
+				}
+				return api.OnResolveResult{}, nil
+			})
+			b.OnLoad(api.OnLoadOptions{Filter: `.`, Namespace: absentModule}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+				text := fmt.Sprintf("throw Object.assign(new Error(%q), {code: 'MODULE_NOT_FOUND'});", "Cannot find module '"+a.Path+"': the installed package has no such file")
+				return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+			})
 		}
 		// A file of a package may ask for its main file, as moment's locales do.
 		if whole := host.PackageOf(m.Name); whole != m.Name && named[whole] {

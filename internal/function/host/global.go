@@ -42,6 +42,7 @@ var globalTable = map[string]globalSource{
 	"Blob":            {"fetch", "Blob"},
 	"File":            {"fetch", "File"},
 	"FormData":        {"fetch", "FormData"},
+	"ReadableStream":  {"webstreams", "ReadableStream"},
 	"AbortController": {"abort", "AbortController"},
 	"AbortSignal":     {"abort", "AbortSignal"},
 	"Event":           {"abort", "Event"},

@@ -2,6 +2,7 @@ package host
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -128,7 +129,46 @@ func (r *realm) packageRequire(name string) goja.Value {
 	})
 }
 
+// ModulesOf lists those of an app's modules that are of one package with a name
+// among them, where there are several: they are one bundle, whose exports are
+// functions that give each.
+func ModulesOf(names []string, name string) (group []string) {
+	if !slices.Contains(names, name) {
+		return nil
+	}
+	for _, n := range names {
+		if packageOf(n) == packageOf(name) {
+			group = append(group, n)
+		}
+	}
+	if len(group) < 2 {
+		return nil
+	}
+	return group
+}
+
 func (r *realm) runPackage(p *packageProgram, name string) goja.Value {
+	group := ModulesOf(r.dep.msg.Packages, name)
+	if group == nil {
+		return r.runBundle(p, name)
+	}
+	// The first stands for all.
+	bundle, ok := r.runBundle(r.dep.packages[group[0]], group[0]).(*goja.Object)
+	if !ok {
+		return nil
+	}
+	give, ok := goja.AssertFunction(bundle.Get(name))
+	if !ok {
+		return nil
+	}
+	v, err := give(goja.Undefined())
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (r *realm) runBundle(p *packageProgram, name string) goja.Value {
 	key := "node_modules/" + name
 	if m := r.loaded[key]; m != nil {
 		return m.Get("exports")

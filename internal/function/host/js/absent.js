@@ -9,7 +9,12 @@ function make(module, extra) {
     },
   });
 }
+// What speaks HTTP/2 tries again and again: the log says why nothing comes of it.
+var told = false;
 make.refuse = function (what) {
-  return function () { var e = new Error(what + ' is not available in functions'); e.code = 'ERR_FEATURE_UNAVAILABLE'; throw e; };
+  return function () {
+    if (!told && what.startsWith('http2.')) { told = true; native.console().error(what + ' is not available in functions'); }
+    var e = new Error(what + ' is not available in functions'); e.code = 'ERR_FEATURE_UNAVAILABLE'; throw e;
+  };
 };
 return { make: make };

@@ -19,6 +19,10 @@ Object.assign(p, {
   getuid: function () { return -1; }, getgid: function () { return -1; }, geteuid: function () { return -1; },
   exit: refuse('exit'), abort: refuse('abort'), kill: refuse('kill'), chdir: refuse('chdir'), dlopen: refuse('dlopen'), binding: refuse('binding'),
 });
+// Firestore speaks HTTP when it finds this, else HTTP/2, which is not there.
+Object.defineProperty(p.env, 'FIRESTORE_PREFER_REST', { value: 'true', writable: true, configurable: true });
 Object.defineProperty(p, 'stdout', { get: function () { return output('log'); }, enumerable: true });
 Object.defineProperty(p, 'stderr', { get: function () { return output('error'); }, enumerable: true });
+// By this packages tell Node from a browser: axios before 1.0 finds its adapter so.
+Object.defineProperty(p, Symbol.toStringTag, { value: 'process', configurable: true });
 return { exports: p, process: p };

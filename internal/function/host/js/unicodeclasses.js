@@ -23,11 +23,13 @@ function setsRegExp(pattern, flags) {
 }
 function RegExp(pattern, flags) {
   var text = flags === undefined ? (pattern instanceof Native ? pattern.flags : '') : String(flags);
-  if (new.target === undefined && pattern instanceof Native && flags === undefined) return pattern;
+  // The engine leaves a constructor's new.target to what it calls without new.
+  var made = new.target !== undefined && this instanceof new.target ? new.target : undefined;
+  if (made === undefined && pattern instanceof Native && flags === undefined) return pattern;
   if (/d/.test(text)) throw new SyntaxError('regular expressions with the flag d are not available in functions');
   if (/v/.test(text)) return setsRegExp(String(pattern instanceof Native ? pattern.source : pattern), text);
   var source = pattern instanceof Native ? pattern.source : pattern, expanded = expand(source, text);
-  var r = Reflect.construct(Native, expanded === source ? [pattern, flags] : [expanded, text], new.target === undefined || new.target === RegExp ? Native : new.target);
+  var r = Reflect.construct(Native, expanded === source ? [pattern, flags] : [expanded, text], made === undefined || made === RegExp ? Native : made);
   if (expanded !== source) Object.defineProperty(r, 'source', { value: source, configurable: true });
   return r;
 }
