@@ -35,7 +35,7 @@ type Options struct {
 	// OplogBytes and OplogAge bound the history that change streams resume from; default 1 GiB and 7 days.
 	OplogBytes int64
 	OplogAge   time.Duration
-	// MaxConnections bounds the connections of Serve; default 10,000. MaxBuffered bounds the bytes of large messages that they receive at
+	// MaxConnections bounds the connections of Serve; default 10,000. MaxBuffered bounds the bytes of large messages that they receive and answer at
 	// the same time; default 512 MiB. MessageTime is how long a message may take to arrive; default 2 minutes.
 	MaxConnections int
 	MaxBuffered    int64

@@ -31,6 +31,9 @@ const (
 // writeTime is how long a client may take to accept an answer, at least.
 const writeTime = 10 * time.Minute
 
+// crowdedTime is how long a client may take to accept each 256 KiB of a large answer when there are too many of them.
+const crowdedTime = 2 * time.Second
+
 // guest is a Client that says whether it may be trusted with room and time: one that still has to log in may not.
 type guest interface{ Trusted() bool }
 
@@ -64,7 +67,8 @@ type Server struct {
 	// MaxConnections bounds the number of open connections; default 10,000. One more is closed at once.
 	MaxConnections int
 	// MaxBuffered bounds the bytes of large messages (beyond 256 KiB) that are being received or answered on all connections
-	// together; default 512 MiB. A connection that would pass it is closed.
+	// together; default 512 MiB. A connection that would pass it by what it sends is closed. Beyond it, answers must be taken in
+	// their stride (crowdedTime); a connection whose answer would pass twice as much is closed.
 	MaxBuffered int64
 	// MessageTime is how long a message may take to arrive once it has begun; default 2 minutes.
 	MessageTime time.Duration
@@ -161,7 +165,12 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c net.Conn)
 		out, end = answer(op, client, &r, msg, out[:0])
 		op.stop()
 		rd.consume()
-		if len(out) > 0 {
+		if cap(out) > keepBuffer {
+			until = time.Time{}
+			if err := rd.deliver(out); err != nil {
+				return
+			}
+		} else if len(out) > 0 {
 			// Moving a deadline costs as much as the write of a short answer, so it is moved now and then.
 			if now := time.Now(); until.Sub(now) < writeTime {
 				until = now.Add(2 * writeTime)
@@ -193,7 +202,7 @@ type reader struct {
 }
 
 // errCrowded: the connections together hold too much.
-var errCrowded = errors.New("the messages being received are too large together")
+var errCrowded = errors.New("the messages being received and answered are too large together")
 
 // take counts a buffer of n bytes.
 func (r *reader) take(n int) error {
@@ -214,6 +223,28 @@ func (r *reader) giveBack() {
 		r.total.Add(-r.held)
 		r.held = 0
 	}
+}
+
+// deliver writes a large answer, which takes room until the client has taken it.
+func (r *reader) deliver(out []byte) error {
+	size := int64(cap(out))
+	defer r.total.Add(-size)
+	if r.total.Add(size) > 2*r.most {
+		return errCrowded
+	}
+	for len(out) > 0 {
+		within := writeTime
+		if r.total.Load() > r.most {
+			within = crowdedTime
+		}
+		r.conn.SetWriteDeadline(time.Now().Add(within))
+		n, err := r.conn.Write(out[:min(len(out), keepBuffer)])
+		if err != nil {
+			return err
+		}
+		out = out[n:]
+	}
+	return nil
 }
 
 // message gives the next message, valid until consume. A stranger's message has to be small and to come soon.
