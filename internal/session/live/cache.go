@@ -148,16 +148,20 @@ func (c *Cache[V]) put(id bson.ObjectID, v V, epoch uint64, at time.Time) {
 	c.entries[id] = e
 }
 
+// maxTurn bounds how far the hand is turned while everybody waits, when all
+// documents are in use.
+const maxTurn = 100
+
 // free turns the hand to a slot that it makes free.
 func (c *Cache[V]) free() int {
-	for {
+	for turned := 0; ; turned++ {
 		slot := c.hand
 		c.hand = (c.hand + 1) % len(c.ring)
 		e := c.entries[c.ring[slot]]
 		if e == nil || e.slot != slot {
 			return slot // forgotten, or in another slot by now
 		}
-		if !e.used.Swap(false) {
+		if !e.used.Swap(false) || turned == maxTurn {
 			delete(c.entries, c.ring[slot])
 			return slot
 		}

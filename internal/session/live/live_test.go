@@ -177,6 +177,19 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// Where all is in use, somebody has to go.
+func TestBoundedInUse(t *testing.T) {
+	f := setUp(t, 1000)
+	for range 3000 {
+		id := bson.NewObjectID()
+		f.cache.Put(id, 1)
+		f.get(t, id)
+	}
+	if n := f.cache.Len(); n != 1000 {
+		t.Errorf("%d values are kept", n)
+	}
+}
+
 // What is used stays while others come and go, and a document that was forgotten
 // and came again counts once.
 func TestUsedStays(t *testing.T) {
