@@ -17,6 +17,9 @@ import (
 // MaxExternalToken is the longest JWT that custom-token takes (app-services.md §2.6).
 const MaxExternalToken = 1_000_000
 
+// minSecret is the shortest HS256 secret (app-services.md §2.6, RFC 7518 §3.2).
+const minSecret = 32
+
 // customToken accepts JWTs that another system signed (app-services.md §2.6).
 type customToken struct {
 	s         *Service
@@ -58,6 +61,9 @@ func openCustomToken(s *Service, p *app.Provider) (authenticator, error) {
 		}
 		switch c.algorithm {
 		case "HS256":
+			if len(secret) < minSecret {
+				return nil, fmt.Errorf("the secret '%s' has %d characters; HS256 needs at least %d, or it can be guessed from any token", name, len(secret), minSecret)
+			}
 			c.keys = append(c.keys, []byte(secret))
 		case "RS256":
 			key, err := jwt.ParseRSAPublicKeyFromPEM([]byte(strings.ReplaceAll(secret, `\n`, "\n")))

@@ -271,6 +271,42 @@ func TestCustomToken(t *testing.T) {
 			refused(t, err, 401, fault.AuthError, "unauthorized")
 		}
 	})
+	t.Run("Limits", func(t *testing.T) {
+		ps := everything()
+		ps["custom-token"].MetadataFields = []app.MetadataField{{Name: "about"}}
+		w := newWorld(t, ps)
+		about := func(v any) string {
+			c := valid(w)
+			c["about"] = v
+			return sign(t, key, c)
+		}
+		padded := func(length int) string {
+			c := valid(w)
+			c["pad"] = ""
+			c["pad"] = strings.Repeat("x", (length-len(sign(t, key, c)))*3/4)
+			return sign(t, key, c)
+		}
+		for name, c := range map[string]struct {
+			token string
+			ok    bool
+		}{
+			"Value":     {about(strings.Repeat("\u00e4", 4096)), true},
+			"LongValue": {about(strings.Repeat("x", 4097)), false},
+			"List":      {about([]string{strings.Repeat("x", 4092)}), true},
+			"LongList":  {about([]string{strings.Repeat("x", 4093)}), false},
+			"Token":     {padded(auth.MaxExternalToken - 8), true},
+			"LongToken": {padded(auth.MaxExternalToken + 8), false},
+		} {
+			if _, err := login(w, c.token); (err == nil) != c.ok {
+				t.Errorf("%s, %d characters: %v", name, len(c.token), err)
+			}
+		}
+	})
+	t.Run("ErrShortSecret", func(t *testing.T) {
+		w := newWorld(t, everything(), func(c *auth.Config) { c.App.Secrets["jwt_key"] = strings.Repeat("k", 31) })
+		_, err := login(w, sign(t, strings.Repeat("k", 31), valid(w)))
+		refused(t, err, 401, fault.AuthError, "")
+	})
 	t.Run("ErrRequiredMetadata", func(t *testing.T) {
 		ps := everything()
 		ps["custom-token"].MetadataFields = []app.MetadataField{{Name: "department", Required: true}}

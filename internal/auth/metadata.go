@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/internal/app"
 )
 
-// MaxMetadataValue is the longest JSON text of one metadata value (app-services.md §2.6).
+// MaxMetadataValue is how many characters a metadata value may have: a string
+// itself, anything else its JSON text (app-services.md §2.6).
 const MaxMetadataValue = 4096
 
 // maxClaimDepth bounds the nesting of claims.
@@ -32,12 +34,16 @@ func metadata(fields []app.MetadataField, claims json.RawMessage) (bson.Raw, err
 			}
 			continue
 		}
-		if len(value) > MaxMetadataValue {
-			return nil, fmt.Errorf("the metadata field '%s' has %d characters, at most %d are allowed", f.Name, len(value), MaxMetadataValue)
-		}
 		v, err := fromJSON(value)
 		if err != nil {
 			return nil, fmt.Errorf("the metadata field '%s': %w", f.Name, err)
+		}
+		size := utf8.RuneCount(value)
+		if text, ok := v.(string); ok {
+			size = utf8.RuneCountInString(text)
+		}
+		if size > MaxMetadataValue {
+			return nil, fmt.Errorf("the metadata field '%s' has %d characters, at most %d are allowed", f.Name, size, MaxMetadataValue)
 		}
 		name := f.FieldName
 		if name == "" {
