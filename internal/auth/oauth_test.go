@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/cookiejar"
@@ -479,7 +480,8 @@ func TestClaimNames(t *testing.T) {
 func TestRedirectOfPresets(t *testing.T) {
 	is := newIssuer(t, "k")
 	const secret = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0b2RvIn0.c2lnbmF0dXJl"
-	var asked url.Values // the last authorization request
+	var asked url.Values     // the last authorization request
+	var forged jwt.MapClaims // what the next id tokens claim instead
 	mux := http.NewServeMux()
 	provider := httptest.NewServer(mux)
 	defer provider.Close()
@@ -496,7 +498,9 @@ func TestRedirectOfPresets(t *testing.T) {
 		}
 		answer := map[string]any{"access_token": "ours", "token_type": "bearer", "expires_in": 3600}
 		if asked.Get("scope") == "openid" {
-			answer["id_token"] = is.sign(t, "k", jwt.MapClaims{"iss": provider.URL, "aud": "todo", "sub": "apple-7", "nonce": asked.Get("nonce"), "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()})
+			claims := jwt.MapClaims{"iss": provider.URL, "aud": "todo", "sub": "apple-7", "nonce": asked.Get("nonce"), "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
+			maps.Copy(claims, forged)
+			answer["id_token"] = is.sign(t, "k", claims)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(answer)
@@ -526,6 +530,19 @@ func TestRedirectOfPresets(t *testing.T) {
 			u := st.session(tokensOf(t, fragmentOf(t, resp, nil))).User
 			if u.Identities[0].ProviderType != name || u.Identities[0].ID != c.identity || u.Data.String() != c.data {
 				t.Errorf("user %+v %s", u, u.Data)
+			}
+			if name != "oauth2-apple" {
+				return
+			}
+			// An id token of another log-in, client or issuer, brought in by whoever
+			// can put a code of his own into the callback.
+			for _, forged = range []jwt.MapClaims{{"nonce": "another"}, {"nonce": ""}, {"aud": "another"}, {"iss": "https://another.example"}, {"exp": time.Now().Add(-time.Hour).Unix()}} {
+				resp, err := st.browser.Get(st.begin(name, url.Values{"state": {"abcdefghijkl"}, "redirect": {page}}))
+				must(err)
+				resp.Body.Close()
+				if got := fragmentOf(t, resp, nil); got.Get("_baas_error") == "" || got.Has("_baas_ua") || got.Get("_baas_state") != "abcdefghijkl" {
+					t.Errorf("%v: %v", forged, got)
+				}
 			}
 		})
 	}
