@@ -286,9 +286,13 @@ func (c *call) generic(key string, v bson.RawValue) error {
 		c.api.strict = c.api.strict || key == "apiStrict" && v.Boolean()
 	case "comment":
 		c.comment = v
-	case "$readPreference", "$clusterTime", "$client", "$configServerState", "$audit", "$configTime", "$topologyTime",
-		"mayBypassWriteBlocking", "$queryOptions", "maxTimeMSOpOnly",
-		"databaseVersion", "shardVersion", "clientOperationKey", "expectPrefix", "helloOk", "backpressure", "$replData", "$oplogQueryData":
+	case "$readPreference":
+		if err := want(object); err != nil {
+			return err
+		}
+		return checkReadPreference(v.Document())
+	case "$clusterTime", "$client", "$configServerState", "$audit", "$configTime", "$topologyTime",
+		"mayBypassWriteBlocking", "$queryOptions", "helloOk", "backpressure", "$replData", "$oplogQueryData":
 		// Nothing depends on these on a single node.
 	default:
 		if c.cmd.Loose {

@@ -12,7 +12,7 @@ import (
 
 var deleteStatement = []Arg{
 	{Name: "q", Kind: object, Required: true}, {Name: "limit", Kind: integer, Required: true}, {Name: "collation", Kind: object},
-	{Name: "hint", Kind: hintValue}, {Name: "sampleId", Kind: anyValue},
+	{Name: "hint", Kind: hintValue},
 }
 
 func deleteCommand(c *call) error {

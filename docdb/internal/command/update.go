@@ -15,7 +15,7 @@ import (
 var updateStatement = []Arg{
 	{Name: "q", Kind: object, Required: true}, {Name: "u", Kind: updateValue, Required: true}, {Name: "c", Kind: object},
 	{Name: "multi", Kind: flag}, {Name: "upsert", Kind: flag}, {Name: "collation", Kind: object}, {Name: "arrayFilters", Kind: array},
-	{Name: "hint", Kind: hintValue}, {Name: "sort", Kind: object}, {Name: "upsertSupplied", Kind: flag}, {Name: "sampleId", Kind: anyValue},
+	{Name: "hint", Kind: hintValue}, {Name: "sort", Kind: object},
 }
 
 // updateResult is what one statement has done.
