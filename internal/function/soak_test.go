@@ -122,12 +122,14 @@ func TestSoak(t *testing.T) {
 	})
 	const stretches = 20
 	var hosts, heap []float64
+	highest := 0.0
 	for s := range stretches {
 		most := int64(0)
 		for end := time.Now().Add(length / stretches); time.Now().Before(end); {
 			most = max(most, resident(t, r))
 			time.Sleep(length / stretches / 50)
 		}
+		highest = max(highest, float64(most)/(1<<20))
 		pause.Lock()
 		least := settled(t, r)
 		pause.Unlock()
@@ -146,12 +148,14 @@ func TestSoak(t *testing.T) {
 	for _, name := range names {
 		t.Logf("%-8s %6d calls, %.1f ms on average", name, counts[name], float64(spent[name].Microseconds())/1000/float64(max(counts[name], 1)))
 	}
-	// The first quarter fills caches and pools.
+	// The first quarter fills caches and pools. What Go keeps to describe a heap
+	// does not shrink with it: a few hundredths of the largest that there was, which
+	// a run sees late by chance.
 	for _, c := range []struct {
 		what  string
 		least []float64
 		floor float64 // MB that do not count
-	}{{"the hosts", hosts[stretches/4:], 10}, {"the server's heap", heap[stretches/4:], 5}} {
+	}{{"the hosts", hosts[stretches/4:], 5 + highest/25}, {"the server's heap", heap[stretches/4:], 5}} {
 		slope, mean := trend(c.least)
 		grown := slope * float64(len(c.least)-1)
 		t.Logf("%s: on average %.1f MB, trend %+.2f MB a stretch, %+.1f MB over %d stretches", c.what, mean, slope, grown, len(c.least))

@@ -10,6 +10,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 	_ "time/tzdata" // time zones do not depend on the machine
@@ -41,6 +42,8 @@ type Host struct {
 
 // Run serves the connection until it ends.
 func Run(conn *wire.Conn) error {
+	// Nobody reads a profile of a host, and its records grow with every new stack.
+	runtime.MemProfileRate = 0
 	first, err := conn.Receive()
 	if err != nil {
 		return err
