@@ -47,12 +47,70 @@ func TestMarket(t *testing.T) {
 	}
 	packages := installPackages(t, filepath.Join(dir, "functions"))
 	s := server.Start(t, server.Options{Dirs: []string{dir}, Env: []string{"REGENT_SECRET_hookSecret=" + hookSecret}})
-	r := &session{t: t, url: s.URL, app: "market-abcde", kept: map[string]string{}, packages: packages}
+	r := &session{t: t, file: "market.txt", url: s.URL, app: "market-abcde", kept: map[string]string{}, packages: packages}
 	cases, err := os.ReadFile(filepath.Join("testdata", "market.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n, line := range strings.Split(string(cases), "\n") {
+		if line != "" && line[0] != '#' {
+			r.line(n+1, line)
+		}
+	}
+}
+
+// TestClient runs testdata/client.txt, whose functions follow its calls.
+func TestClient(t *testing.T) {
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Reply", "yes")
+		switch r.URL.Path {
+		case "/redirect":
+			http.Redirect(w, r, "/there", http.StatusFound)
+		case "/none":
+			w.WriteHeader(http.StatusNotFound)
+		case "/cookie":
+			http.SetCookie(w, &http.Cookie{Name: "sid", Value: "s1", Path: "/"})
+			fmt.Fprint(w, "{}")
+		case "/form":
+			_ = r.ParseMultipartForm(1 << 20)
+			fmt.Fprintf(w, "%s %s %s", strings.Split(r.Header.Get("Content-Type"), ";")[0], r.FormValue("a"), r.FormValue("b"))
+		default:
+			body, _ := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s %s %s %s", r.Method, r.URL, r.Header.Get("X-Shop"), body)
+		}
+	}))
+	defer mirror.Close()
+	text, err := os.ReadFile(filepath.Join("testdata", "client.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := regexp.MustCompile(`(?m)^-- (\w+) --\n`).Split(string(text), -1)
+	names := regexp.MustCompile(`(?m)^-- (\w+) --\n`).FindAllStringSubmatch(string(text), -1)
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var listed []string
+	for i, n := range names {
+		write("functions/"+n[1]+".js", parts[i+1])
+		listed = append(listed, fmt.Sprintf(`{"name":%q,"run_as_system":true}`, n[1]))
+	}
+	write("functions/config.json", "["+strings.Join(listed, ",")+"]")
+	write("realm_config.json", `{"app_id":"client-abcde","config_version":20210101,"name":"client"}`)
+	write("auth/providers.json", `{"local-userpass":{"name":"local-userpass","type":"local-userpass","disabled":false,"config":{"autoConfirm":true}}}`)
+	write("data_sources/mongodb-atlas/config.json", `{"name":"mongodb-atlas","type":"mongodb-atlas","config":{}}`)
+	write("values/url.json", fmt.Sprintf(`{"name":"url","value":%q}`, mirror.URL))
+	write("regent.json", `{"http_allow_private":true}`)
+	s := server.Start(t, server.Options{Dirs: []string{dir}})
+	r := &session{t: t, file: "client.txt", url: s.URL, app: "client-abcde", kept: map[string]string{"MIRROR": strings.TrimPrefix(mirror.URL, "http://")}}
+	for n, line := range strings.Split(parts[0], "\n") {
 		if line != "" && line[0] != '#' {
 			r.line(n+1, line)
 		}
@@ -83,6 +141,7 @@ func installPackages(t *testing.T, dir string) bool {
 // session runs the lines of a case file.
 type session struct {
 	t        *testing.T
+	file     string // of the cases
 	url, app string
 	token    string
 	kept     map[string]string
@@ -121,14 +180,14 @@ func (s *session) line(n int, line string) {
 		name, pattern, _ := strings.Cut(rest, " ")
 		m := regexp.MustCompile(pattern).FindStringSubmatch(s.answer)
 		if m == nil {
-			s.t.Fatalf("market.txt:%d: %s is not in %s", n, pattern, s.answer)
+			s.t.Fatalf("%s:%d: %s is not in %s", s.file, n, pattern, s.answer)
 		}
 		s.kept[name] = m[1]
 	case "needs":
 		s.skip = !s.packages
 	case "want":
 		if !s.skip && (s.status != 200 || !matches(s.answer, rest)) {
-			s.t.Errorf("market.txt:%d:\n got %d %s\nwant %s", n, s.status, s.answer, rest)
+			s.t.Errorf("%s:%d:\n got %d %s\nwant %s", s.file, n, s.status, s.answer, rest)
 		}
 	case "fail":
 		var e struct {
@@ -137,10 +196,10 @@ func (s *session) line(n int, line string) {
 		}
 		_ = json.Unmarshal([]byte(s.answer), &e)
 		if got := fmt.Sprintf("%d %s %s", s.status, e.Code, e.Error); !strings.HasPrefix(got, rest) && !strings.Contains(strings.ReplaceAll(got, "Error: ", ""), rest) {
-			s.t.Errorf("market.txt:%d:\n got %s\nwant %s", n, got, rest)
+			s.t.Errorf("%s:%d:\n got %s\nwant %s", s.file, n, got, rest)
 		}
 	default:
-		s.t.Fatalf("market.txt:%d: unknown word %q", n, word)
+		s.t.Fatalf("%s:%d: unknown word %q", s.file, n, word)
 	}
 }
 

@@ -93,7 +93,7 @@ func (r *realm) stringify(o *goja.Object) (string, error) {
 
 var (
 	notDefined = regexp.MustCompile(`^ReferenceError: ([\w$]+) is not defined`)
-	notMember  = regexp.MustCompile(`^TypeError: Cannot read property '([^']*)' of (undefined|null)`)
+	notMember  = regexp.MustCompile(`^TypeError: Cannot read property '([^']*)' of (undefined|null)(?: or null)?`)
 )
 
 // originalWording gives the two commonest errors the text that apps and SDK
