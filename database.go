@@ -94,6 +94,9 @@ func openDeployments(ctx context.Context, c *Config) (_ *deployments, err error)
 		if d.listener, err = net.Listen("tcp", c.DocDBListen); err != nil {
 			return nil, fmt.Errorf("--docdb-listen: %w", err)
 		}
+		if err := d.embedded.MayServe(d.listener.Addr()); err != nil {
+			return nil, fmt.Errorf("--docdb-listen %s: %w: \"regent docdb user NAME\"", c.DocDBListen, err)
+		}
 		go d.embedded.Serve(d.listener)
 		d.where += ", for drivers and tools at mongodb://" + d.listener.Addr().String() + "/?directConnection=true"
 	}

@@ -164,17 +164,23 @@ func (db *DB) ClientOptions() *options.ClientOptions {
 // Serve answers drivers that connect to a listener, until the listener or the database is closed. A listener that other machines reach is
 // refused with ErrNeedUser as long as there is no user (see CreateUser); with a user, every connection has to log in.
 func (db *DB) Serve(ln net.Listener) error {
-	if !loopback(ln.Addr()) {
-		any, err := db.engine.HasUsers()
-		if err != nil {
-			return err
-		}
-		if !any {
-			ln.Close()
-			return fmt.Errorf("%w (%s)", ErrNeedUser, ln.Addr())
-		}
+	if err := db.MayServe(ln.Addr()); err != nil {
+		ln.Close()
+		return err
 	}
 	return db.server.Serve(ln)
+}
+
+// MayServe says whether Serve would refuse an address, which a program may want to know before it says that it listens there.
+func (db *DB) MayServe(addr net.Addr) error {
+	if loopback(addr) {
+		return nil
+	}
+	any, err := db.engine.HasUsers()
+	if err == nil && !any {
+		err = fmt.Errorf("%w (%s)", ErrNeedUser, addr)
+	}
+	return err
 }
 
 func loopback(a net.Addr) bool {
