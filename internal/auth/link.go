@@ -62,9 +62,6 @@ func linkRefusal(provider string, err error) error {
 }
 
 func (s *Service) link(ctx context.Context, se *session.Session, p *provider, id *identified, request *caller.Request) (Tokens, error) {
-	if id.fresh {
-		return Tokens{}, errLinkAnonymous
-	}
 	if !id.owner.IsZero() && id.owner != se.UserID {
 		return Tokens{}, errBelongsToOther
 	}
