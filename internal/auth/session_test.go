@@ -315,6 +315,17 @@ func testRevocation(t *testing.T, w *world, other *auth.Service, login func() au
 	})
 }
 
+// A session is its user's and its app's: nobody else's id goes with it.
+func TestSessionIsItsUsers(t *testing.T) {
+	w, other := newWorld(t, everything()), newWorld(t, everything())
+	ann, ben := w.session(w.login("anon-user", `{}`)), w.session(w.login("anon-user", `{}`))
+	if err := w.Alive(t.Context(), ann.ID.Hex(), ann.User.ID); err != nil {
+		t.Error(err)
+	}
+	refused(t, w.Alive(t.Context(), ann.ID.Hex(), ben.User.ID), 401, fault.InvalidSession, "")
+	refused(t, other.Alive(t.Context(), ann.ID.Hex(), ann.User.ID), 401, fault.InvalidSession, "")
+}
+
 // An anonymous log-in is one write and no read: user and session become durable together.
 func TestAnonymousIsOneWrite(t *testing.T) {
 	w := newWorld(t, everything())
