@@ -59,7 +59,7 @@ func (s *Store) apply(w *write) (uint64, error) {
 		}
 	}
 	ts += uint64(n) - 1
-	err := s.invalidate(w.b, ts)
+	held, err := s.invalidate(w.b, ts)
 	if err != nil {
 		return 0, err
 	}
@@ -86,6 +86,9 @@ func (s *Store) apply(w *write) (uint64, error) {
 		}
 	}
 	s.clock.applied.Store(ts)
+	if held {
+		s.renew(w.b, ts)
+	}
 	return ts, nil
 }
 

@@ -197,41 +197,65 @@ func (c *recordCache) put(key []byte, time uint64, value []byte) {
 	s.add(uint32(h>>32), place(chunk, at))
 }
 
-// invalidate takes what a batch writes out of the caches, before it is applied at the given time.
-func (s *Store) invalidate(b *pebble.Batch, time uint64) error {
+// invalidate takes what a batch writes out of the caches, before it is applied at the given time. held reports whether documents that
+// it writes were in them.
+func (s *Store) invalidate(b *pebble.Batch, time uint64) (held bool, err error) {
 	if s.records == nil && s.packs == nil || b.Empty() {
-		return nil
+		return false, nil
 	}
 	for r := b.Reader(); ; {
 		kind, key, value, ok, err := r.Next()
 		switch {
 		case !ok || err != nil:
-			return err
+			return held, err
 		case !cached(key):
 		case kind == pebble.InternalKeyKindRangeDelete:
 			s.records.remove(key, value, time)
 			s.packs.remove(key, value, time)
+		case key[0] == spaceRecord:
+			s.packs.invalidate(key, time)
+			held = s.records.invalidate(key, time) || held
 		default:
 			s.records.invalidate(key, time)
-			if key[0] == spaceRecord {
-				s.packs.invalidate(key, time)
+		}
+	}
+}
+
+// renew puts the documents of a batch that has been applied at the given time, the last one there is, into the cache: who has read a
+// document and changed it reads it again, mostly.
+func (s *Store) renew(b *pebble.Batch, time uint64) {
+	for r := b.Reader(); ; {
+		kind, key, value, ok, err := r.Next()
+		switch {
+		case !ok || err != nil:
+			return // it has been read before
+		case key[0] != spaceRecord:
+		case kind == pebble.InternalKeyKindRangeDelete:
+			s.records.remove(key, value, time)
+		default:
+			// The last of several writes of a key counts.
+			s.records.invalidate(key, time)
+			if kind == pebble.InternalKeyKindSet {
+				s.records.put(key, time, value)
 			}
 		}
 	}
 }
 
-// invalidate takes out a key.
-func (c *recordCache) invalidate(key []byte, time uint64) {
+// invalidate takes out a key, and reports whether it was there.
+func (c *recordCache) invalidate(key []byte, time uint64) bool {
 	if c == nil {
-		return
+		return false
 	}
 	s, h := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines[h%lineCount] = time
-	if i := s.find(key, h); i >= 0 {
+	i := s.find(key, h)
+	if i >= 0 {
 		s.drop(i)
 	}
+	return i >= 0
 }
 
 // remove takes out the keys in [lower, upper).

@@ -75,8 +75,12 @@ func TestRecordCacheSerially(t *testing.T) {
 					b.Set([]byte(k), v, nil)
 					h[k] = append(h[k], written{now, v})
 				}
-				if err := s.invalidate(b, now); err != nil {
+				held, err := s.invalidate(b, now)
+				if err != nil {
 					t.Fatal(err)
+				}
+				if held {
+					s.renew(b, now)
 				}
 				b.Close()
 			case n == 20 && r.IntN(20) == 0: // a range
@@ -90,7 +94,7 @@ func TestRecordCacheSerially(t *testing.T) {
 						h[k] = append(ws, written{now, nil})
 					}
 				}
-				if err := s.invalidate(b, now); err != nil {
+				if _, err := s.invalidate(b, now); err != nil {
 					t.Fatal(err)
 				}
 				b.Close()
