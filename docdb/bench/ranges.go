@@ -16,6 +16,9 @@ import (
 
 const rangeSize = 100
 
+// rangeAt is where range i of a worker begins.
+func (c *config) rangeAt(worker, i int) int { return (worker*7919 + i*131) % (c.docs - rangeSize) }
+
 // rangeLines measures finds of 100 documents through an index, beside a stub that answers the same bytes and raw Pebble reading them.
 // Documents that lie together (an index on a time) and such as are scattered are different work for both.
 func rangeLines(ctx context.Context, c *config) ([]line, error) {
@@ -42,16 +45,22 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 		return nil, err
 	}
 	defer disconnect(bare)
-	filter := func(i int) bson.D {
-		return bson.D{{Key: "n", Value: bson.D{{Key: "$gte", Value: int32(i)}, {Key: "$lt", Value: int32(i + rangeSize)}}}}
+	byN := &finder{"n", func(i int) (from, to int32) { return int32(i), int32(i + rangeSize) }}
+	// k is scattered evenly over 32 bits: an interval of this width has a few more than a hundred.
+	width := int64(1) << 32 * rangeSize / int64(c.docs) * 11 / 10
+	from := func(lo int64) (from, to int32) {
+		lo = min(lo, 1<<31-1-width)
+		return int32(lo), int32(lo + width)
 	}
-	if err := teach(ctx, bare, db.client, bson.D{{Key: "find", Value: collName}, {Key: "filter", Value: filter(7)}}); err != nil {
+	byK := &finder{"k", func(i int) (int32, int32) { return from(int64(scatter(i))) }}
+	inOrder := &finder{"k", func(i int) (int32, int32) { return from(-1<<31 + int64(i)*width) }}
+	if err := teach(ctx, bare, db.client, bson.D{{Key: "find", Value: collName}, {Key: "filter", Value: byN.filter(7)}}); err != nil {
 		return nil, err
 	}
-	find := func(client *mongo.Client, filter func(i int) bson.D) func(w, i int) error {
+	find := func(client *mongo.Client, f *finder, at func(w, i int) int) func(w, i int) error {
 		coll := client.Database(dbName).Collection(collName)
 		return func(w, i int) error {
-			cur, err := coll.Find(ctx, filter((w*7919+i*131)%(c.docs-rangeSize)), options.Find().SetLimit(rangeSize))
+			cur, err := coll.Find(ctx, f.filter(at(w, i)), options.Find().SetLimit(rangeSize))
 			if err != nil {
 				return err
 			}
@@ -68,36 +77,31 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 			return cur.Close(ctx)
 		}
 	}
-	// k is scattered evenly over 32 bits: an interval of this width has a few more than a hundred.
-	width := int64(1) << 32 * rangeSize / int64(c.docs) * 11 / 10
-	from := func(lo int64) bson.D {
-		return bson.D{{Key: "k", Value: bson.D{{Key: "$gte", Value: int32(lo)}, {Key: "$lt", Value: int32(lo + width)}}}}
-	}
-	byK := func(i int) bson.D { return from(min(int64(scatter(i)), 1<<31-1-width)) }
-	inOrder := func(i int) bson.D { return from(min(-1<<31+int64(i)*width, 1<<31-1-width)) }
 	// Once through each, so that the caches have what they can hold.
-	for i := range c.docs / rangeSize {
-		if err := find(db.client, func(int) bson.D { return filter(i * rangeSize) })(0, 0); err != nil {
-			return nil, err
-		}
+	whole := func(f *finder, step int) *finder {
+		return &finder{f.field, func(i int) (int32, int32) { return f.interval(i * step) }}
 	}
-	for i := range c.docs / rangeSize {
-		if err := find(db.client, func(int) bson.D { return inOrder(i) })(0, 0); err != nil {
-			return nil, err
+	through := []*finder{whole(byN, rangeSize), inOrder}
+	for _, f := range through {
+		one := find(db.client, f, func(_, i int) int { return i })
+		for i := range c.docs / rangeSize {
+			if err := one(0, i); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, n := range readers {
-		if together.bare[n], err = load(n, c.duration, find(bare, filter)); err != nil {
+		if together.bare[n], err = load(n, c.duration, find(bare, byN, c.rangeAt)); err != nil {
 			return nil, err
 		}
 		err = c.profiled(func() (err error) {
-			together.mine[n], err = load(n, c.duration, find(db.client, filter))
+			together.mine[n], err = load(n, c.duration, find(db.client, byN, c.rangeAt))
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		if scattered.mine[n], err = load(n, c.duration, find(db.client, byK)); err != nil {
+		if scattered.mine[n], err = load(n, c.duration, find(db.client, byK, c.rangeAt)); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +110,7 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	alone, aloneScattered, err := c.engineRanges(dir, filter, byK, inOrder, len(t.doc))
+	alone, aloneScattered, err := c.engineRanges(dir, byN, byK, through, len(t.doc))
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +124,11 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 	}
 	for _, n := range readers {
 		dst := make([][]byte, n)
-		scan, err := load(n, c.duration, func(w, i int) error { return rawRange(raw, uint64((w*7919+i*131)%(c.docs-rangeSize)+1), &dst[w]) })
+		scan, err := load(n, c.duration, func(w, i int) error { return rawRange(raw, uint64(c.rangeAt(w, i)+1), &dst[w]) })
 		if err != nil {
 			return nil, err
 		}
-		gets, err := load(n, c.duration, func(w, i int) error { return rawGets(raw, (w*7919+i*131)%(c.docs-rangeSize), &dst[w]) })
+		gets, err := load(n, c.duration, func(w, i int) error { return rawGets(raw, c.rangeAt(w, i), &dst[w]) })
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +145,7 @@ func rangeLines(ctx context.Context, c *config) ([]line, error) {
 }
 
 // engineRanges measures the same finds without a driver and a connection.
-func (c *config) engineRanges(dir string, together, scattered, inOrder func(i int) bson.D, size int) (alone, aloneScattered map[int]result, err error) {
+func (c *config) engineRanges(dir string, together, scattered *finder, through []*finder, size int) (alone, aloneScattered map[int]result, err error) {
 	e, err := openEngine(dir)
 	if err != nil {
 		return nil, nil, err
@@ -151,19 +155,18 @@ func (c *config) engineRanges(dir string, together, scattered, inOrder func(i in
 			err = e
 		}
 	}()
-	for i := range c.docs / rangeSize {
-		if err := e.findRaw(together(i*rangeSize), rangeSize*size); err != nil {
-			return nil, nil, err
-		}
-		if err := e.findRaw(inOrder(i), rangeSize*size); err != nil {
-			return nil, nil, err
+	for _, f := range through {
+		for i := range c.docs / rangeSize {
+			if err := e.findRaw(f, i, rangeSize*size); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	alone, aloneScattered = map[int]result{}, map[int]result{}
 	for _, n := range readers {
 		err := c.profiled(func() (err error) {
 			alone[n], err = load(n, c.duration, func(w, i int) error {
-				return e.findRaw(together((w*7919+i*131)%(c.docs-rangeSize)), rangeSize*size)
+				return e.findRaw(together, c.rangeAt(w, i), rangeSize*size)
 			})
 			return err
 		})
@@ -171,7 +174,7 @@ func (c *config) engineRanges(dir string, together, scattered, inOrder func(i in
 			return nil, nil, err
 		}
 		aloneScattered[n], err = load(n, c.duration, func(w, i int) error {
-			return e.findRaw(scattered((w*7919+i*131)%(c.docs-rangeSize)), rangeSize*size)
+			return e.findRaw(scattered, c.rangeAt(w, i), rangeSize*size)
 		})
 		if err != nil {
 			return nil, nil, err
