@@ -36,6 +36,10 @@ type fetch struct {
 	index  *store.Index
 	by     []*fetcher
 	keyed  fetcher // of documents that were not found by an iterator
+
+	pack   *store.Pack // the one that documents in the order of their records are taken from, nil when it is not at hand
+	packed store.RecordID
+	packAt int // the document that is likely next
 }
 
 // batch is memory for a batch's entries, used by one scan after the other.
@@ -98,7 +102,7 @@ func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
 			if err != nil {
 				return nil, err
 			}
-			if doc, err = by.read(s.c, e.id); err == store.ErrNotFound {
+			if doc, err = s.readPacked(by, e.id); err == store.ErrNotFound {
 				continue
 			} else if err != nil {
 				return nil, err
@@ -272,6 +276,57 @@ func (by *fetcher) readAll(c *store.Collection, part []*entry, most int) {
 	}
 }
 
+// readPacked finds a document in the pack that it is in, if that is at hand or worth making, or else by an iterator.
+func (s *Scan) readPacked(by *fetcher, id store.RecordID) ([]byte, error) {
+	f := &s.fetch
+	view, fixed := s.view.(*store.SnapshotView)
+	if !fixed {
+		return by.read(s.c, id)
+	}
+	if first := id / store.PackRecords * store.PackRecords; f.packed != first+1 {
+		f.packed = first + 1 // 0 is none
+		if err := s.openPack(by, view, first); err != nil {
+			return nil, err
+		}
+	}
+	if f.pack == nil {
+		return by.read(s.c, id)
+	}
+	if f.packAt >= f.pack.Len() || f.pack.ID(f.packAt) != id {
+		if f.packAt = f.pack.From(id); f.packAt == f.pack.Len() || f.pack.ID(f.packAt) != id {
+			return nil, store.ErrNotFound
+		}
+	}
+	_, doc := f.pack.At(f.packAt)
+	f.packAt++
+	return doc, nil
+}
+
+// openPack gets the pack from a record on, making it when that is worth its while.
+func (s *Scan) openPack(by *fetcher, view *store.SnapshotView, first store.RecordID) error {
+	f := &s.fetch
+	var wanted bool
+	f.packAt = 0
+	if f.pack, wanted = view.Pack(s.c, first); !wanted {
+		return nil
+	}
+	var packer store.Packer
+	by.last = 0 // the iterator leaves its place
+	ok := by.it.SeekGE(s.c.RecordKey(by.key[:0], first))
+	for ; ok; ok = by.it.Next() {
+		id := store.RecordIDOf(by.it.Key())
+		if id >= first+store.PackRecords || !packer.Add(id, by.it.Value()) {
+			break
+		}
+	}
+	if err := by.it.Error(); err != nil {
+		return err
+	}
+	packer.Keep(view, s.c, first)
+	f.pack, _ = view.Pack(s.c, first)
+	return nil
+}
+
 // read finds a document: the next one, or one not far from it, is a step and not a search.
 func (by *fetcher) read(c *store.Collection, id store.RecordID) ([]byte, error) {
 	by.key = c.RecordKey(by.key[:0], id)
@@ -324,6 +379,6 @@ func (f *fetch) close() error {
 		batches.Put(f.batch)
 		f.batch = nil
 	}
-	f.by, f.at, f.end = nil, 0, io.EOF
+	f.by, f.at, f.end, f.pack = nil, 0, io.EOF, nil
 	return err
 }

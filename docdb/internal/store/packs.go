@@ -36,6 +36,9 @@ type packed struct {
 // Len is the number of documents.
 func (p *Pack) Len() int { return len(p.docs) }
 
+// ID is the record of a document.
+func (p *Pack) ID(i int) RecordID { return p.docs[i].id }
+
 // At gives a document and its record.
 func (p *Pack) At(i int) (RecordID, bson.Raw) {
 	begin := 0
@@ -90,8 +93,8 @@ type packCache struct {
 	// lines have the time of the last batch that wrote into a pack of theirs; floor is the time of the last one that removed a range.
 	lines [packLines]uint64
 	floor uint64
-	// scanned has, by line, which pack was scanned last and not written since.
-	scanned [packLines]packKey
+	// scanned has, by line, which pack was scanned last and not written since, large which one was found too large to keep.
+	scanned, large [packLines]packKey
 }
 
 const (
@@ -128,7 +131,7 @@ func (c *packCache) get(k packKey, at uint64) (p *Pack, wanted bool) {
 		return p, false
 	}
 	last := &c.scanned[k.line()]
-	wanted = *last == k && (c.full == 0 || time.Now().UnixNano() > c.full)
+	wanted = *last == k && c.large[k.line()] != k && (c.full == 0 || time.Now().UnixNano() > c.full)
 	*last = k
 	return nil, wanted
 }
@@ -144,6 +147,13 @@ func (c *packCache) put(k packKey, at uint64, p *Pack) {
 	p.used.Store(time.Now().UnixNano())
 	c.packs[k] = p
 	c.bytes += p.size()
+}
+
+// refuse notes that a pack is too large, so that nobody tries again until it is written.
+func (c *packCache) refuse(k packKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.large[k.line()] = k
 }
 
 // room throws packs out until there is room for so many bytes, if there are some that nobody uses.
@@ -188,6 +198,9 @@ func (c *packCache) invalidate(key []byte, time uint64) {
 	c.lines[l] = time
 	if c.scanned[l] == k {
 		c.scanned[l] = packKey{}
+	}
+	if c.large[l] == k {
+		c.large[l] = packKey{}
 	}
 	c.drop(k)
 }
@@ -234,19 +247,22 @@ type Packer struct {
 // Reset begins another pack.
 func (p *Packer) Reset() { p.docs, p.data, p.full = p.docs[:0], p.data[:0], false }
 
-// Add takes in the next document.
-func (p *Packer) Add(id RecordID, doc []byte) {
+// Add takes in the next document, and reports whether there is room for more.
+func (p *Packer) Add(id RecordID, doc []byte) bool {
 	if p.full = p.full || len(p.data)+len(doc) > maxPack; p.full {
-		return
+		return false
 	}
 	p.data = append(p.data, doc...)
 	p.docs = append(p.docs, packed{id, len(p.data)})
+	return true
 }
 
 // Keep ends the pack, which has all records of the view from that of id on, a multiple of PackRecords.
 func (p *Packer) Keep(v *SnapshotView, c *Collection, id RecordID) {
+	k := packKey{c.ID, uint64(id) / PackRecords}
 	if p.full {
+		v.s.packs.refuse(k)
 		return
 	}
-	v.s.packs.put(packKey{c.ID, uint64(id) / PackRecords}, v.at, &Pack{docs: slices.Clone(p.docs), data: bytes.Clone(p.data)})
+	v.s.packs.put(k, v.at, &Pack{docs: slices.Clone(p.docs), data: bytes.Clone(p.data)})
 }

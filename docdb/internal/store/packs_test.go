@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// packed reads a pack's records with an iterator of the view, past the cache.
+// packAt reads a pack's records with an iterator of the view, past the cache.
 func (v *SnapshotView) packAt(t *testing.T, c *Collection, first RecordID, each func(id RecordID, doc []byte)) {
 	it, err := v.Iter(c.RecordKey(nil, first), c.RecordKey(nil, first+PackRecords))
 	if err != nil {
@@ -114,7 +114,7 @@ func TestPacksBesideWriters(t *testing.T) {
 					if p == nil {
 						if wanted || r.IntN(3) == 0 {
 							pk.Reset()
-							v.packAt(t, c, first, pk.Add)
+							v.packAt(t, c, first, func(id RecordID, doc []byte) { pk.Add(id, doc) })
 							pk.Keep(v, c, first)
 							made.Add(1)
 						}
@@ -180,6 +180,16 @@ func TestPacksOfMoreThanThereIsRoomFor(t *testing.T) {
 	}
 	if kept != 7 {
 		t.Errorf("%d packs are kept, not 7", kept)
+	}
+	large := packKey{3, 0}
+	c.full = 0
+	c.get(large, 1)
+	if _, wanted := c.get(large, 1); !wanted {
+		t.Error("a pack that is read again is not wanted")
+	}
+	c.refuse(large)
+	if _, wanted := c.get(large, 1); wanted {
+		t.Error("a pack that is too large is wanted again")
 	}
 	for _, q := range c.packs {
 		q.used.Store(0)
