@@ -67,6 +67,7 @@ type segment struct {
 	taken    int
 	docs     int64
 	packer   store.Packer
+	pack     *store.Pack
 	err      error
 	panicked any
 }
@@ -160,9 +161,10 @@ func (g *segment) walk(a *ahead) {
 	for more := true; more && g.from < g.to; {
 		end := (g.from/store.PackRecords + 1) * store.PackRecords
 		pack, wanted := a.view.Pack(a.c, g.from)
-		if pack != nil {
+		if g.pack = pack; pack != nil { // held while its documents are looked at
 			on = false
 			more = g.walkPack(a, pack, end, began)
+			g.pack = nil
 			continue
 		}
 		if !on {

@@ -8,7 +8,9 @@ func mapped(n int) []byte {
 	if err != nil {
 		return make([]byte, n)
 	}
-	syscall.Madvise(b, syscall.MADV_HUGEPAGE) // a wish
+	if n >= extent {
+		syscall.Madvise(b, syscall.MADV_HUGEPAGE) // a wish
+	}
 	return b
 }
 

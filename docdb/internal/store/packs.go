@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ const PackRecords = 128
 const maxPack = 256 << 10
 
 // Pack has all documents of PackRecords consecutive records as some views see them, one behind the other, so that a scan goes from one
-// to the next without a search. It does not change, and stays valid for who holds it.
+// to the next without a search. It does not change. Its documents are valid for as long as somebody holds the pack.
 type Pack struct {
 	since uint64 // the first time of which it is true
 	docs  []packed
@@ -88,6 +89,8 @@ type packCache struct {
 	packs map[packKey]*Pack
 	bytes int64
 	most  int64
+	// mapped is the bytes of packs that are not on the heap, also of those that somebody still holds.
+	mapped atomic.Int64
 	// full is the time until which it is of no use to make packs, as there was no room.
 	full int64
 	// lines have the time of the last batch that wrote into a pack of theirs; floor is the time of the last one that removed a range.
@@ -147,6 +150,30 @@ func (c *packCache) put(k packKey, at uint64, p *Pack) {
 	p.used.Store(time.Now().UnixNano())
 	c.packs[k] = p
 	c.bytes += p.size()
+}
+
+// mappedPack is the size from which on the documents of a pack lie outside of Go's heap (see arena), where that has them.
+const mappedPack = 64 << 10
+
+// make makes a pack of what is copied from data. What it has mapped is given back when nobody holds the pack any more; when much waits
+// for that, packs are on the heap again, so that the collector sees to it.
+func (c *packCache) make(docs []packed, data []byte) *Pack {
+	p := &Pack{docs: slices.Clone(docs)}
+	n := int64(len(data))
+	if n < mappedPack || c.mapped.Add(n) > c.most+c.most/4 {
+		if n >= mappedPack {
+			c.mapped.Add(-n)
+		}
+		p.data = bytes.Clone(data)
+		return p
+	}
+	p.data = mapped(len(data))
+	copy(p.data, data)
+	runtime.AddCleanup(p, func(b []byte) {
+		unmap(b)
+		c.mapped.Add(-n)
+	}, p.data)
+	return p
 }
 
 // refuse notes that a pack is too large, so that nobody tries again until it is written.
@@ -264,5 +291,5 @@ func (p *Packer) Keep(v *SnapshotView, c *Collection, id RecordID) {
 		v.s.packs.refuse(k)
 		return
 	}
-	v.s.packs.put(k, v.at, &Pack{docs: slices.Clone(p.docs), data: bytes.Clone(p.data)})
+	v.s.packs.put(k, v.at, v.s.packs.make(p.docs, p.data))
 }
