@@ -68,7 +68,9 @@ func TestStageCasesThroughCommands(t *testing.T) {
 				for _, k := range []string{"$**", "a", "b", "k", "v", "x", "z", "g", "f", "n"} {
 					all = append(all, bson.D{{Key: "key", Value: bson.D{{Key: k, Value: 1}}}, {Key: "name", Value: k}})
 				}
-				send(bson.D{{Key: "createIndexes", Value: name}, {Key: "indexes", Value: all}})
+				if r := send(bson.D{{Key: "createIndexes", Value: name}, {Key: "indexes", Value: all}}); r.Lookup("ok").Double() != 1 {
+					t.Fatal(r)
+				}
 			}
 			for _, d := range value.Elements(docs.Value) {
 				bare = bare || name == "c" && value.Lookup(d.Value, "_id").Type == 0
@@ -104,7 +106,7 @@ func TestStageCasesThroughCommands(t *testing.T) {
 		}
 		want := exprtest.Must(c.Out)
 		got := r.Lookup("cursor", "firstBatch")
-		if string(got.Value) != string(want.Value) && !(indexed && sameInAnyOrder(got, want)) {
+		if string(got.Value) != string(want.Value) && !(indexed && !strings.Contains(c.Input, "{$sort:") && sameInAnyOrder(got, want)) {
 			c.Fail(t, "by command, indexed %t: %s\n\twant %s", indexed, value.Show(got), value.Show(want))
 		}
 	}
