@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 	_ "time/tzdata" // time zones do not depend on the machine
 
@@ -34,6 +35,8 @@ type Host struct {
 	mu          sync.Mutex
 	deployments map[int64]*deployment
 	calls       map[uint64]*call
+
+	programs atomic.Int64 // bytes that programs of packages are reckoned to hold, compiled since the host was idle
 
 	overrun bool // the server was asked to end this host; of watchMemory
 

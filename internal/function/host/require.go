@@ -196,6 +196,13 @@ func (r *realm) runBundle(p *packageProgram, name string) goja.Value {
 	return module.Get("exports")
 }
 
+// How many times its text a package takes in memory, as measured with packages of
+// 0.2 to 5 MB: 10.6 with its syntax tree while it is compiled, 4.7 afterwards.
+const (
+	compilingFactor = 11
+	programFactor   = 5
+)
+
 // packageCode compiles a package, asking the server for its text the first
 // time; nil when it is not installed.
 func (r *realm) packageCode(p *packageProgram, name string) *goja.Program {
@@ -213,6 +220,9 @@ func (r *realm) packageCode(p *packageProgram, name string) *goja.Program {
 		return nil
 	}
 	text, _ := v.StringValueOK()
+	// The deployment's, not the call's: it is kept for the calls that follow.
+	r.host.programs.Add(int64(len(text)) * compilingFactor)
+	defer r.host.programs.Add(-int64(len(text)) * (compilingFactor - programFactor))
 	tree, err := goja.Parse("node_modules/"+name, "(function(module,exports,require,__filename,__dirname){"+text+"\n})", parser.WithDisableSourceMaps)
 	if err == nil {
 		program, err = goja.CompileAST(tree, false)

@@ -77,12 +77,18 @@ func (w *memoryWatch) used() uint64 {
 	return w.sample[0].Value.Uint64()
 }
 
+// own is what the host holds that is no call's: what it held when it was idle,
+// and the programs of packages that it has compiled since.
+func (w *memoryWatch) own() uint64 {
+	return w.base + uint64(min(max(w.host.programs.Load(), 0), w.host.limits.HostMemory/4))
+}
+
 func (w *memoryWatch) look() {
 	used := w.used()
 	if w.base == 0 {
 		w.base = used
 	}
-	running, limit := w.host.observe(used - min(used, w.base))
+	running, limit := w.host.observe(used - min(used, w.own()))
 	switch {
 	case running > 0:
 		w.busy = w.host.now()
@@ -92,24 +98,32 @@ func (w *memoryWatch) look() {
 		w.busy = time.Time{}
 		debug.FreeOSMemory()
 		w.base = w.used()
+		w.host.programs.Store(0)
 	}
-	if used < w.base+limit {
+	if used < w.own()+limit {
 		return
 	}
 	// Garbage is nobody's fault.
 	runtime.GC()
-	if used = w.used(); used < w.base+limit {
+	if used = w.used(); used < w.own()+limit {
 		return
 	}
-	w.host.stopForMemory(used - w.base)
+	w.host.stopForMemory(used - w.own())
 	// What the stopped calls held is free once they have returned.
 	for since := w.host.now(); len(w.host.stoppedForMemory()) > 0 && w.host.now().Sub(since) < stopGrace; {
 		time.Sleep(memoryTick)
 	}
 	// Else they do not stop: they are within one built-in function of the engine.
-	if runtime.GC(); w.used() >= w.base+limit {
+	runtime.GC()
+	if used = w.used(); used >= w.own()+limit && (running == 1 || used >= w.own()+w.host.crowdLimit(limit)) {
 		w.host.giveUp()
 	}
+}
+
+// crowdLimit is what several calls may hold before the host is ended with those
+// of them that are innocent: twice the limit of one, or half of what there is.
+func (h *Host) crowdLimit(limit uint64) uint64 {
+	return max(limit, min(2*limit, uint64(h.limits.HostMemory)/2))
 }
 
 // stopGrace is how long calls that were stopped for memory may go on, before
