@@ -9,4 +9,5 @@
 //
 // A walk of the collection with a filter is shared out among the processors once it has gone on for a while (ahead.go), for a stage
 // that can take documents in parts from its beginning (share.go). What an index points to is read in batches (fetch.go).
+// Both take what they read from the store's caches where it is at hand: packs of documents that lie together, and single documents.
 package plan

@@ -28,6 +28,8 @@
 // when it is applied, and acknowledged after the log has been synced (unless the writer asked otherwise). Writers of one document
 // or unique key take turns for the short time between reading the present state and applying the batch (see stripes); a write of many
 // documents, a transaction's commit and a change of the catalogue have the collection to themselves for that time. All share syncs.
-// Readers take no locks on what they read: they read snapshots, and single documents from a cache that answers as the snapshot would
-// (see recordCache). Readers share a snapshot for as long as nothing is written.
+// Readers take no locks on what they read: they read snapshots, and documents from caches that answer as the snapshot would: single
+// ones (see recordCache), and those of consecutive records together (see Pack). Whatever applies a batch with documents or index entries
+// that readers may have seen goes through apply, which takes them out of the caches first. Readers share a snapshot for as long as
+// nothing is written.
 package store
