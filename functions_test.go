@@ -23,10 +23,11 @@ func TestErrorLink(t *testing.T) {
 	for name, text := range map[string]string{
 		"root_config.json":                         `{"app_id": "shop-abcde", "config_version": 20210101, "name": "shop"}`,
 		"auth/providers.json":                      `{"anon-user": {"name": "anon-user", "type": "anon-user", "disabled": false}}`,
-		"functions/config.json":                    `[{"name": "order"}, {"name": "quiet", "disable_arg_logs": true}]`,
+		"functions/config.json":                    `[{"name": "order"}, {"name": "quiet", "disable_arg_logs": true}, {"name": "broken"}]`,
 		"functions/node_modules/each/package.json": `{"main": "index.js"}`,
 		"functions/node_modules/each/index.js":     `module.exports = (list, fn) => list.map(x => fn(x));`,
 		"functions/order.js":                       "function price(item) {\n  return item.price.net;\n}\nexports = async function (id) {\n  console.log('ordering', id);\n  await null;\n  return require('each')([{}], price);\n};\n",
+		"functions/broken.js":                      `exports = () => {`,
 		"functions/quiet.js":                       `exports = function (password) { throw new Error('no'); };`,
 	} {
 		file := filepath.Join(dir, "app", filepath.FromSlash(name))
@@ -98,5 +99,8 @@ func TestErrorLink(t *testing.T) {
 	}
 	if page := send("GET", failed(`{"name":"quiet","arguments":["hush"]}`), "", ""); strings.Contains(page, "hush") || !strings.Contains(page, "Error: no") {
 		t.Errorf("with disable_arg_logs:\n%s", page)
+	}
+	if page := send("GET", failed(`{"name":"broken","arguments":[]}`), "", ""); strings.Count(page, "broken.js:1:") != 1 || strings.Contains(page, "API ") {
+		t.Errorf("a syntax error:\n%s", page)
 	}
 }

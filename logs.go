@@ -64,9 +64,9 @@ func (srv *Server) recordExecution(x function.Execution) {
 }
 
 // recordFailure logs a request that was answered with an error. A function that
-// threw has its own entry.
+// threw, or whose file has a syntax error, has its own entry.
 func (srv *Server) recordFailure(f client.Failure) {
-	if f.AppID == "" || f.Code == fault.FunctionExecutionError {
+	if f.AppID == "" || f.Code == fault.FunctionExecutionError || f.Code == fault.FunctionSyntaxError {
 		return
 	}
 	e := log.Entry{
