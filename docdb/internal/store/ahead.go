@@ -2,11 +2,16 @@ package store
 
 import "strings"
 
-// logAhead is the number of bytes by which the log is written ahead with zeros. A sync of bytes that lie in blocks that were written before
-// touches nothing but these blocks; one of new blocks, allocated or not, also changes what the file system knows of the file, and that goes
-// through its journal and its threads: twice the time on ext4, and longer where the processors are busy. Logs that the engine uses
-// again are written already.
-const logAhead = 512 << 10
+// A log is written ahead with zeros. A sync of bytes that lie in blocks that were written before touches nothing but these blocks; one of
+// new blocks, allocated or not, also changes what the file system knows of the file, and that goes through its journal and its threads:
+// twice the time on ext4, and longer where the processors are busy. Logs that the engine uses again are written already.
+const (
+	// firstAhead is by how many bytes a log is written ahead at its beginning; later it is as many as there are, so that a small
+	// database stays small.
+	firstAhead = 32 << 10
+	// logAhead is by how many it is at most.
+	logAhead = 512 << 10
+)
 
 var zeros [logAhead]byte
 
@@ -28,7 +33,8 @@ func (f *diskFile) writeAhead(n int) {
 		return
 	}
 	start := max(l.written, l.at-int64(n))
-	end := (l.at + logAhead) / logAhead * logAhead
+	step := min(max(l.at, firstAhead), logAhead)
+	end := (l.at + step) / firstAhead * firstAhead
 	for start < end {
 		k := min(end-start, logAhead)
 		if _, err := f.File.WriteAt(zeros[:k], start); err != nil {
