@@ -24,7 +24,7 @@ const (
 	// crowdTick is how often hosts that run calls are looked at.
 	crowdTick = 10 * time.Millisecond
 	// longCall is the age from which on a call may be one that computes for long.
-	longCall = 10 * time.Millisecond
+	longCall = 50 * time.Millisecond
 	// crowdEnd is for how long nothing may compute before hosts get all processors.
 	crowdEnd = 300 * time.Millisecond
 )

@@ -19,6 +19,7 @@ func (s *Store) Compact(ctx context.Context) error {
 	if err := s.disk.room(); err != nil {
 		return err
 	}
+	defer s.disk.pacer.hurry()()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {

@@ -68,6 +68,8 @@ type disk struct {
 	// broken is closed by the failure.
 	broken chan struct{}
 
+	pacer pacer
+
 	low     atomic.Bool
 	written atomic.Int64 // bytes since room was last measured
 }
@@ -166,8 +168,11 @@ func data(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
-// flushCategory is how Pebble calls writes of what is in memory; compactions have another.
-const flushCategory = "pebble-memtable-flush"
+// How Pebble calls writes of what is in memory, and of files that are merged.
+const (
+	flushCategory      = "pebble-memtable-flush"
+	compactionCategory = "pebble-compaction"
+)
 
 // create makes a file by means of f, or in memory when the disk has failed.
 func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs.File, error)) (vfs.File, error) {
@@ -177,7 +182,7 @@ func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs
 	if d.failed.Load() == nil {
 		file, err := f()
 		if err == nil {
-			return d.file(name, file), nil
+			return d.file(name, category, file), nil
 		}
 		if !d.armed.Load() {
 			return nil, err
@@ -192,13 +197,16 @@ func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs
 }
 
 // file is a new file, or one that is used again.
-func (d *disk) file(name string, file vfs.File) *diskFile {
+func (d *disk) file(name string, category vfs.DiskWriteCategory, file vfs.File) *diskFile {
 	f := &diskFile{File: file, d: d, name: name, data: data(name)}
 	if isLog(name) {
 		f.log = &logFile{}
 		if i, err := file.Stat(); err == nil {
 			f.log.written = i.Size()
 		}
+	}
+	if f.data && paced(category) {
+		f.pace = &pace{p: &d.pacer}
 	}
 	return f
 }
@@ -294,6 +302,7 @@ type diskFile struct {
 	name string
 	data bool
 	log  *logFile // of a file of the log
+	pace *pace    // of what is written in the background
 }
 
 // done says what Pebble is told of a result. A failure of a data file is told, since the file is not used then.
@@ -333,6 +342,9 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	}
 	if f.log != nil {
 		f.writeAhead(len(p))
+	}
+	if f.pace != nil {
+		f.pace.rest()
 	}
 	n, err := f.File.Write(p)
 	if err = f.done("write", err); err == nil {

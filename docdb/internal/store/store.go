@@ -149,6 +149,8 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.db = db
+	behind := s.behind
+	s.disk.pacer.behind.Store(&behind)
 	s.disk.armed.Store(true)
 	if err := s.checkVersion(); err != nil {
 		return err
@@ -219,6 +221,7 @@ func (s *Store) Close() error {
 	close(s.stop)
 	s.done.Wait()
 	s.tail.close()
+	defer s.disk.pacer.hurry()()
 	err := s.saveCounts(true)
 	s.passed()
 	s.records.close()
