@@ -68,8 +68,9 @@ func (p *projection) of(src stream, doc bson.Raw) (bson.Raw, error) {
 	return p.with(doc, -1, metaOf(src))
 }
 
-// describeUpdate is the updateDescription of a change event; disambiguatedPaths is there if it is not empty.
-func describeUpdate(before, after bson.Raw) bson.Raw {
+// describeUpdate is the updateDescription of a change event; disambiguatedPaths is there if it is not empty. size is without these, which
+// say of names that are there already how they are to be read.
+func describeUpdate(before, after bson.Raw) (d bson.Raw, size int) {
 	change := update.Diff(before, after)
 	rem := make([]bson.RawValue, len(change.Removed))
 	for i, r := range change.Removed {
@@ -79,13 +80,15 @@ func describeUpdate(before, after bson.Raw) bson.Raw {
 	for i, t := range change.Truncated {
 		cut[i] = value.Doc(value.DocOf(value.Field{Name: "field", Value: value.String(t.Field)}, value.Field{Name: "newSize", Value: value.Int32(int32(t.NewSize))}))
 	}
-	d := []value.Field{{Name: "updatedFields", Value: value.Doc(change.Updated)}, {Name: "removedFields", Value: value.ArrayOf(rem)}, {Name: "truncatedArrays", Value: value.ArrayOf(cut)}}
+	fields := []value.Field{{Name: "updatedFields", Value: value.Doc(change.Updated)}, {Name: "removedFields", Value: value.ArrayOf(rem)}, {Name: "truncatedArrays", Value: value.ArrayOf(cut)}}
+	d = value.DocOf(fields...)
+	size = len(d)
 	if len(change.Disambiguated) > 0 {
 		var paths []value.Field
 		for _, p := range change.Disambiguated {
 			paths = append(paths, value.Field{Name: p.Path, Value: value.ArrayOf(p.Parts)})
 		}
-		d = append(d, value.Field{Name: "disambiguatedPaths", Value: value.Doc(value.DocOf(paths...))})
+		d = value.DocOf(append(fields, value.Field{Name: "disambiguatedPaths", Value: value.Doc(value.DocOf(paths...))})...)
 	}
-	return value.DocOf(d...)
+	return d, size
 }

@@ -266,10 +266,9 @@ func (c *call) change(u *store.Unit, spec *updateSpec, t target) (updated, error
 	}
 	how := store.Change{Replace: out.replace, Validate: spec.validate}
 	if !out.replace {
-		how.Description = describeUpdate(t.doc, out.doc)
-		if len(how.Description) > len(out.doc) && spec.u.pipeline {
-			how.Replace = true
-		}
+		var size int
+		how.Description, size = describeUpdate(t.doc, out.doc)
+		how.Replace = size > len(out.doc) && spec.u.pipeline
 	}
 	return out, u.Update(t.id, t.doc, out.doc, how)
 }
