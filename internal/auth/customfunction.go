@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -52,8 +53,15 @@ func (p *customFunction) authenticate(ctx context.Context, a *attempt) (*identif
 		p.s.Logger.Warn("authentication function returned no identity", "function", p.function, "error", err)
 		return nil, errUnauthorized().WithCause(err)
 	}
+	if readsLikeMessage(id) {
+		p.s.Logger.Warn("authentication function returned a text with spaces; it lets in, or makes, the user with this text as its id: throw an error to refuse", "function", p.function, "id", cut(id, 80))
+	}
 	return &identified{id: id, data: data}, nil
 }
+
+// readsLikeMessage reports whether an id is more likely what a function says
+// about a failure (real-apps.md §11, trap 16). It counts as an id all the same.
+func readsLikeMessage(id string) bool { return strings.ContainsAny(strings.TrimSpace(id), " \t\n") }
 
 func externalIdentity(result bson.RawValue) (id string, data bson.Raw, err error) {
 	if t, ok := result.StringValueOK(); ok {
