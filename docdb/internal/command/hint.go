@@ -47,6 +47,16 @@ func hinted(d *store.Def, hint bson.RawValue) (ix *store.Index, natural int, err
 
 // sameKey compares two key patterns: the same fields in the same order with the same kinds.
 func sameKey(a, b bson.Raw) bool {
+	return samePattern(a, b, func(x, y bson.RawValue) bool { return value.Equal(x, y) })
+}
+
+// sameFields compares the fields of two key patterns and their order.
+func sameFields(a, b bson.Raw) bool {
+	return samePattern(a, b, func(_, _ bson.RawValue) bool { return true })
+}
+
+// samePattern walks two key patterns side by side.
+func samePattern(a, b bson.Raw, sameKind func(x, y bson.RawValue) bool) bool {
 	x, y := value.Over(a), value.Over(b)
 	for {
 		n, m := x.Next(), y.Next()
@@ -56,7 +66,7 @@ func sameKey(a, b bson.Raw) bool {
 		if !n {
 			return true
 		}
-		if x.Key() != y.Key() || !value.Equal(x.Value(), y.Value()) {
+		if x.Key() != y.Key() || !sameKind(x.Value(), y.Value()) {
 			return false
 		}
 	}
@@ -108,20 +118,4 @@ func (c *call) makePlan(d *store.Def, q *query, snapshot uint64) (*plan.Plan, er
 		}
 	}
 	return p, nil
-}
-
-func sameFields(a, b bson.Raw) bool {
-	x, y := value.Over(a), value.Over(b)
-	for {
-		n, m := x.Next(), y.Next()
-		if n != m {
-			return false
-		}
-		if !n {
-			return true
-		}
-		if x.Key() != y.Key() {
-			return false
-		}
-	}
 }
