@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,7 +45,7 @@ func measureHeavy(w *world, url string) error {
 			}
 			times = append(times, time.Since(began))
 		}
-		sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
+		slices.Sort(times)
 		mine := ms(times[len(times)/2])
 		node, err := nodeTime(h.body)
 		if err != nil {

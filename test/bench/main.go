@@ -26,7 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -140,7 +140,7 @@ func run(duration time.Duration, only, binary string) error {
 	}{
 		{"computing", func() error { return measureHeavy(world, regent.url) }},
 		{"cold", func() error { return measureCold(world, regent.url, appDir) }},
-		{"attacks", func() error { return measureAttacks(world, regent.url, 3*duration) }},
+		{"attacks", func() error { return measureAttacks(world, regent.url, 2*duration) }},
 	} {
 		if wanted(m.name, only) {
 			if err := m.measure(); err != nil {
@@ -165,8 +165,9 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // result is one measurement.
 type result struct {
-	rate     float64
-	p50, p99 time.Duration
+	rate      float64
+	p50, p99  time.Duration
+	latencies []time.Duration // of every request, sorted
 }
 
 // measure drives a scenario over n connections.
@@ -225,12 +226,18 @@ func measurePaced(url string, sc scenario, n int, rate float64, duration time.Du
 	if len(latencies) == 0 {
 		return result{}, fmt.Errorf("no request finished in %v", duration)
 	}
-	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
+	return summarize(latencies, duration), nil
+}
+
+// summarize sorts the latencies of the requests that ended within duration.
+func summarize(latencies []time.Duration, duration time.Duration) result {
+	slices.Sort(latencies)
 	return result{
-		rate: float64(len(latencies)) / duration.Seconds(),
-		p50:  latencies[len(latencies)/2],
-		p99:  latencies[len(latencies)*99/100],
-	}, nil
+		rate:      float64(len(latencies)) / duration.Seconds(),
+		p50:       latencies[len(latencies)/2],
+		p99:       latencies[len(latencies)*99/100],
+		latencies: latencies,
+	}
 }
 
 // process is a server under test.
