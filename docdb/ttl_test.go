@@ -30,7 +30,9 @@ func TestTimeToLive(t *testing.T) {
 		key  bson.D
 		set  func(*options.IndexOptionsBuilder)
 		docs bson.A // those with gone: true have to go
+		make *options.CreateCollectionOptionsBuilder
 	}{
+		"in a capped collection": {key: d(e("at", 1)), make: options.CreateCollection().SetCapped(true).SetSizeInBytes(65536), docs: bson.A{d(e("at", old), e("gone", true)), d(e("at", young))}},
 		"ascending": {key: d(e("at", 1)), docs: bson.A{
 			d(e("at", old), e("gone", true)), d(e("at", time.Unix(-5, 0)), e("gone", true)), d(e("at", young)), d(e("at", coming)), d(e("at", "long ago")), d(e("at", 1)), d(e("at", nil)), d(), d(e("at", bson.Timestamp{T: 1})),
 			d(e("at", bson.A{coming, old}), e("gone", true)), d(e("at", bson.A{coming, young})), d(e("at", bson.A{1, "x"})), d(e("at", bson.A{})), d(e("at", bson.A{"x", old}), e("gone", true)),
@@ -48,6 +50,9 @@ func TestTimeToLive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			coll := app.Collection(name)
+			if c.make != nil {
+				must(t, app.CreateCollection(t.Context(), name, c.make))
+			}
 			stream, err := coll.Watch(t.Context(), mongo.Pipeline{})
 			must(t, err)
 			defer stream.Close(t.Context())

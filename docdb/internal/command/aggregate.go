@@ -226,21 +226,6 @@ func topLevel(paths []string) []string {
 
 var simpleSpec = value.DocOf(value.Field{Name: "locale", Value: value.String("simple")})
 
-// sameViewCollation refuses a collation that is not the view's own.
-func sameViewCollation(d *store.Def, spec bson.Raw) error {
-	if spec == nil {
-		return nil
-	}
-	_, full, err := fullCollation(spec)
-	if err != nil {
-		return err
-	}
-	if !sameSpec(full, d.Collation) {
-		return mongoerr.New(mongoerr.OptionNotSupportedOnView, "Cannot override a view's default collation: %s", d.Namespace())
-	}
-	return nil
-}
-
 // limiting ends after n documents.
 type limiting struct {
 	src stream
@@ -269,110 +254,6 @@ func (c *call) fix() func() {
 	view, at := c.e.st.SnapshotAt()
 	c.fixed, c.fixedAt = view, at
 	return func() { view.Close() }
-}
-
-// viewStages are the stages that a find on a view is.
-func viewStages(filter, sort bson.Raw, skip, limit int64, projection bson.Raw) []bson.Raw {
-	var out []bson.Raw
-	add := func(name string, v bson.RawValue) {
-		out = append(out, value.DocOf(value.Field{Name: name, Value: value.Clone(v)}))
-	}
-	if len(filter) > 5 {
-		add("$match", value.Doc(filter))
-	}
-	if len(sort) > 5 {
-		add("$sort", value.Doc(sort))
-	}
-	if skip > 0 {
-		add("$skip", value.Int64(skip))
-	}
-	if limit > 0 {
-		add("$limit", value.Int64(limit))
-	}
-	if len(projection) > 5 {
-		add("$project", value.Doc(projection))
-	}
-	return out
-}
-
-func (c *call) findView(coll *store.Collection, skip, limit, batch int64, single bool) error {
-	d := coll.Def()
-	if c.on("tailable", false) {
-		return mongoerr.New(mongoerr.OptionNotSupportedOnView, "tailable cursors are not supported on views")
-	}
-	if h := c.arg("hint"); h.Type == bson.TypeEmbeddedDocument && value.Lookup(h.Value, "$natural").Type != 0 {
-		return mongoerr.New(mongoerr.InvalidPipelineOperator, "$natural is not supported on views")
-	}
-	ctx, cancel := c.deadline()
-	defer cancel()
-	src, on, at, err := c.openPipeline(ctx, d.Name, viewStages(c.doc("filter"), c.doc("sort"), skip, limit, c.doc("projection")),
-		pipelineOptions{collation: c.doc("collation"), let: c.doc("let"), disk: c.on("allowDiskUse", true)})
-	if err != nil {
-		return err
-	}
-	return c.openCursor(ctx, &cursor{ns: d.Namespace(), coll: d.Name, src: src, on: on, limit: -1, atTime: at}, batch, single)
-}
-
-func (c *call) countView(coll *store.Collection, skip, limit int64) error {
-	ctx, cancel := c.deadline()
-	defer cancel()
-	stages := viewStages(c.doc("query"), nil, skip, limit, nil)
-	stages = append(stages, value.DocOf(value.Field{Name: "$count", Value: value.String("n")}))
-	src, _, _, err := c.openPipeline(ctx, coll.Def().Name, stages, pipelineOptions{collation: c.doc("collation"), disk: true})
-	if err != nil {
-		return err
-	}
-	docs, err := collect(ctx, src)
-	if err != nil {
-		return err
-	}
-	n := int64(0)
-	if len(docs) > 0 {
-		n, _ = value.Integer(value.Lookup(docs[0], "n"))
-	}
-	c.appendCount(n)
-	return nil
-}
-
-func (c *call) distinctView(ctx context.Context, coll *store.Collection) (stream, *query, error) {
-	q, err := c.compileQuery(nil, nil, coll.Def().Collation, bson.RawValue{}, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	src, _, _, err := c.openPipeline(ctx, coll.Def().Name, viewStages(c.doc("query"), nil, 0, 0, nil), pipelineOptions{collation: c.doc("collation"), disk: true})
-	return src, q, err
-}
-
-// checkView compiles the pipeline of a view that is to be made, and follows the views that it is on.
-func (c *call) checkView(name, on string, pipeline bson.RawValue) error {
-	stages, err := stage.Split(pipeline)
-	if err != nil {
-		return err
-	}
-	d := c.detached()
-	q, err := d.compileQuery(nil, nil, c.doc("collation"), bson.RawValue{}, nil)
-	if err != nil {
-		return err
-	}
-	env := d.stageEnv(q, on)
-	env.Context = stage.View
-	env.Collections = &foreign{c: d, q: q}
-	if _, err := stage.Compile(stages, env); err != nil {
-		return err
-	}
-	for depth, n := 1, on; ; depth++ {
-		if n == name {
-			return mongoerr.New(mongoerr.GraphContainsCycle, "View cycle detected: %s.%s", c.db, name)
-		}
-		if depth > maxViewDepth {
-			return mongoerr.New(mongoerr.ViewDepthLimitExceeded, "View depth limit exceeded; maximum depth is %d", maxViewDepth)
-		}
-		v := c.e.st.Collection(c.db, n)
-		if v == nil || !v.Def().View {
-			return nil
-		}
-		n = v.Def().On
-	}
 }
 
 // explainAggregate shows the plan of a pipeline's beginning and its stages.

@@ -66,22 +66,22 @@ func collMod(c *call) error {
 		}
 		set("changeStreamPreAndPostImages", im)
 	}
-	for _, k := range [...][2]string{{"cappedSize", "size"}, {"cappedMax", "max"}} {
-		a := c.arg(k[0])
+	for _, k := range []struct {
+		arg, option string
+		check       func(bson.RawValue) (int64, error)
+	}{{"cappedSize", "size", cappedSize}, {"cappedMax", "max", cappedMax}} {
+		a := c.arg(k.arg)
 		if a.Type == 0 {
 			continue
 		}
 		if !d.Capped {
-			return mongoerr.New(mongoerr.InvalidOptions, "collMod: '%s' needs a capped collection", k[0])
+			return mongoerr.New(mongoerr.InvalidOptions, "collMod: '%s' needs a capped collection", k.arg)
 		}
-		n, err := whole(a, k[0])
-		if k[1] == "size" && err == nil {
-			n, err = cappedSize(a)
-		}
+		n, err := k.check(a)
 		if err != nil {
 			return err
 		}
-		set(k[1], n)
+		set(k.option, n)
 	}
 	raw, err := bson.Marshal(options)
 	if err != nil {
@@ -100,11 +100,16 @@ func collMod(c *call) error {
 }
 
 func (c *call) modifyView(coll *store.Collection, d *store.Def, set func(string, any), options *bson.D) error {
+	for _, a := range []string{"index", "validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages", "cappedSize", "cappedMax", "expireAfterSeconds", "dryRun"} {
+		if c.arg(a).Type != 0 {
+			return mongoerr.New(mongoerr.InvalidOptions, "option not supported on a view: %s", a)
+		}
+	}
 	on, pipeline := c.str("viewOn"), c.arg("pipeline")
 	if on == "" || pipeline.Type == 0 {
 		return mongoerr.New(mongoerr.InvalidOptions, "Must specify both 'viewOn' and 'pipeline' when modifying a view")
 	}
-	if err := c.checkView(d.Name, on, pipeline); err != nil {
+	if err := c.checkView(d.Name, on, pipeline, d.Collation); err != nil {
 		return err
 	}
 	set("viewOn", on)
@@ -144,6 +149,9 @@ func modifyIndex(d *store.Def, in bson.Raw, specs map[string]bson.Raw) (bson.D, 
 			}
 			for _, x := range d.Indexes {
 				if sameKey(x.Key, v.Value) {
+					if ix != nil {
+						return nil, mongoerr.New(mongoerr.AmbiguousIndexKeyPattern, "index keyPattern %s matches several indexes, identify by name instead", value.ShowDoc(v.Value))
+					}
 					ix = x
 				}
 			}

@@ -64,7 +64,7 @@ func create(c *call) error {
 		if viewOn == "" {
 			return mongoerr.New(mongoerr.BadValue, "'viewOn' cannot be empty")
 		}
-		return c.createView(name, viewOn, options)
+		return c.createView(name, viewOn, collation, options)
 	}
 	if c.arg("pipeline").Type != 0 {
 		return mongoerr.New(mongoerr.InvalidOptions, "'pipeline' requires 'viewOn' to also be specified")
@@ -127,8 +127,8 @@ func (c *call) createAs(n store.NewCollection, options bson.D) error {
 }
 
 // createView makes a view after its pipeline has been compiled.
-func (c *call) createView(name, on string, options bson.D) error {
-	for _, a := range []string{"capped", "size", "max", "validator", "changeStreamPreAndPostImages", "storageEngine", "indexOptionDefaults"} {
+func (c *call) createView(name, on string, collation bson.Raw, options bson.D) error {
+	for _, a := range []string{"capped", "size", "max", "validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages", "storageEngine", "indexOptionDefaults", "idIndex", "autoIndexId"} {
 		if c.arg(a).Type != 0 {
 			return mongoerr.New(mongoerr.InvalidOptions, "option not supported on a view: %s", a)
 		}
@@ -140,7 +140,7 @@ func (c *call) createView(name, on string, options bson.D) error {
 	if pipeline.Type == 0 {
 		pipeline = bson.RawValue{Type: bson.TypeArray, Value: emptyDoc}
 	}
-	if err := c.checkView(name, on, pipeline); err != nil {
+	if err := c.checkView(name, on, pipeline, collation); err != nil {
 		return err
 	}
 	options = append(bson.D{{Key: "viewOn", Value: on}, {Key: "pipeline", Value: pipeline}}, options...)
@@ -171,18 +171,23 @@ func (c *call) cappedOptions() (bson.D, error) {
 	}
 	out := bson.D{{Key: "capped", Value: true}, {Key: "size", Value: n}}
 	if max.Type != 0 {
-		m, err := whole(max, "max")
+		m, err := cappedMax(max)
 		if err != nil {
 			return nil, err
-		}
-		if m >= 1<<31 {
-			return nil, mongoerr.New(mongoerr.BadValue, "max in a capped collection must be < 2^31 or not set")
 		}
 		if m > 0 {
 			out = append(out, bson.E{Key: "max", Value: m})
 		}
 	}
 	return out, nil
+}
+
+func cappedMax(v bson.RawValue) (int64, error) {
+	n, err := whole(v, "max")
+	if err == nil && n >= 1<<31 {
+		err = mongoerr.New(mongoerr.BadValue, "max in a capped collection must be < 2^31 or not set")
+	}
+	return n, err
 }
 
 func cappedSize(v bson.RawValue) (int64, error) {

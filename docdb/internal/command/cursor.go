@@ -42,10 +42,12 @@ type cursor struct {
 	db, coll string
 	src      stream
 	// on is the collection that the cursor reads, nil for others; the cursor dies with it.
-	on   *store.Collection
-	sess string // the session's key
-	user string
-	txn  *transaction
+	on *store.Collection
+	// onName is what on was called when the cursor was opened.
+	onName string
+	sess   string // the session's key
+	user   string
+	txn    *transaction
 	// limit is the number of documents still to come, or -1.
 	limit int64
 	// held is a document that did not fit into the last batch.
@@ -249,6 +251,9 @@ func (c *call) openCursor(ctx context.Context, cur *cursor, batch int64, single 
 		cur.id = 0
 	} else {
 		cur.db = c.db
+		if cur.on != nil {
+			cur.onName = cur.on.Def().Namespace()
+		}
 		cur.txn = c.txn
 		cur.user = c.c.login.name
 		if c.sess != nil {
@@ -374,6 +379,11 @@ func getMore(c *call) error {
 		c.e.cursors.take(id)
 		cur.close()
 		return mongoerr.New(mongoerr.QueryPlanKilled, "collection dropped. UUID %x", cur.on.UUID)
+	}
+	if cur.on != nil && cur.onName != cur.on.Def().Namespace() && !cur.on.Dropped() {
+		c.e.cursors.take(id)
+		cur.close()
+		return mongoerr.New(mongoerr.QueryPlanKilled, "collection renamed from '%s' to '%s'. UUID %x", cur.onName, cur.on.Def().Namespace(), cur.on.UUID)
 	}
 	mark := len(c.out)
 	i, out := bsoncore.AppendDocumentElementStart(c.out, "cursor")

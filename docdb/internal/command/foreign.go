@@ -35,6 +35,9 @@ func (f *foreign) Resolve(_ context.Context, ns stage.Namespace) (stage.Namespac
 			return ns, nil, mongoerr.New(mongoerr.ViewDepthLimitExceeded, "View depth limit exceeded; maximum depth is %d", maxViewDepth)
 		}
 		d := coll.Def()
+		if f.q != nil && !sameSpec(d.Collation, f.q.collation) {
+			return ns, nil, mongoerr.New(mongoerr.OptionNotSupportedOnView, "Cannot override the default collation of view %s", d.Namespace())
+		}
 		stages, err := stage.Split(bson.RawValue{Type: bson.TypeArray, Value: d.Pipeline})
 		if err != nil {
 			return ns, nil, err

@@ -18,7 +18,7 @@ var plugins = []Documented{
 func IndexKinds() []Documented {
 	list := []Documented{
 		{Name: "1, -1", Help: "ascending or descending, alone or with others (up to 32 fields); several keys for a document where there are arrays"},
-		{Name: "$**", Help: "wildcard: every path of the document, or with a.$** every path below a; once in a pattern, beside other fields if it does not reach them and they hold no arrays"},
+		{Name: "$**", Help: "wildcard: every path of the document but _id (which a wildcardProjection may name), or with a.$** every path below a; once in a pattern, beside other fields if it does not reach them and they hold no arrays"},
 	}
 	return append(list, plugins...)
 }

@@ -18,7 +18,7 @@ func (e *Engine) expireDocuments(ctx context.Context) error {
 	now := e.opts.Now().UnixMilli()
 	for _, coll := range e.st.All() {
 		d := coll.Def()
-		if d.View || d.Capped {
+		if d.View {
 			continue
 		}
 		for _, ix := range d.Indexes {

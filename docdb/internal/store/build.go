@@ -29,7 +29,7 @@ func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.R
 	d := c.def.Load()
 	var added []*Index
 	for _, spec := range specs {
-		ix, err := newIndex(s.newID(), spec, 0, s.lang, s.opts.Now())
+		ix, err := newIndex(s.newID(), spec, 0, rulesNow, s.lang, s.opts.Now())
 		if err != nil {
 			return err
 		}

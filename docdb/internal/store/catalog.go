@@ -28,6 +28,7 @@ type indexEntry struct {
 	Spec     bson.Raw `bson:"spec"`
 	Multikey int64    `bson:"multikey"`
 	Built    int64    `bson:"built"`
+	Rules    int      `bson:"rules,omitempty"`
 }
 
 // Lookup finds a collection or view by its name; nil where there is none. The names may share memory that changes later.
@@ -142,7 +143,7 @@ func (c *Collection) entry(d *Def) ([]byte, error) {
 	e := catalogEntry{DB: d.DB, Name: d.Name, UUID: bson.Binary{Subtype: 4, Data: c.UUID[:]}, View: d.View, Options: d.Options}
 	for _, ix := range d.Indexes {
 		ix.multikey.written = ix.Multikey()
-		e.Indexes = append(e.Indexes, indexEntry{ID: int64(ix.ID), Spec: ix.Spec, Multikey: int64(ix.multikey.written), Built: int64(ix.Built)})
+		e.Indexes = append(e.Indexes, indexEntry{ID: int64(ix.ID), Spec: ix.Spec, Multikey: int64(ix.multikey.written), Built: int64(ix.Built), Rules: ix.rules})
 	}
 	return bson.Marshal(e)
 }
@@ -173,7 +174,7 @@ func (s *Store) loadCatalog() error {
 		copy(c.UUID[:], e.UUID.Data)
 		var indexes []*Index
 		for _, ie := range e.Indexes {
-			ix, err := newIndex(uint32(ie.ID), ie.Spec, uint64(ie.Multikey), s.lang, s.opts.Now())
+			ix, err := newIndex(uint32(ie.ID), ie.Spec, uint64(ie.Multikey), ie.Rules, s.lang, s.opts.Now())
 			if err != nil {
 				return fmt.Errorf("%s.%s: %w", e.DB, e.Name, err)
 			}

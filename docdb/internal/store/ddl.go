@@ -35,7 +35,7 @@ func (s *Store) Create(n NewCollection) (*Collection, error) {
 	c.UUID[6], c.UUID[8] = c.UUID[6]&0x0F|0x40, c.UUID[8]&0x3F|0x80
 	var indexes []*Index
 	if !n.View {
-		ix, err := newIndex(s.newID(), n.ID, 0, s.lang, s.opts.Now())
+		ix, err := newIndex(s.newID(), n.ID, 0, rulesNow, s.lang, s.opts.Now())
 		if err != nil {
 			return nil, err
 		}
@@ -230,13 +230,13 @@ func (s *Store) Modify(ctx context.Context, c *Collection, options bson.Raw, spe
 			indexes = append(indexes, ix)
 			continue
 		}
-		n, err := newIndex(ix.ID, spec, ix.Multikey(), s.lang, s.opts.Now())
+		n, err := newIndex(ix.ID, spec, ix.Multikey(), ix.rules, s.lang, s.opts.Now())
 		if err != nil {
 			return err
 		}
 		n.Built, n.use = ix.Built, ix.use
 		if n.Unique != ix.Unique {
-			if n, err = newIndex(s.newID(), spec, 0, s.lang, s.opts.Now()); err != nil {
+			if n, err = newIndex(s.newID(), spec, 0, rulesNow, s.lang, s.opts.Now()); err != nil {
 				return err
 			}
 			if err := s.build(ctx, c, d, []*Index{n}); err != nil {

@@ -17,7 +17,8 @@
 //	07 [name]                                       BSON: a user, or another named setting
 //
 // All integers are big-endian, so keys sort as their numbers do. Record ids grow for ever within a collection: natural order is
-// insertion order. Fields' keys are described in package keys. Times are BSON timestamps (seconds in the upper half, a counter
+// insertion order. Fields' keys are described in package keys; an index's entry in the catalogue names the rules by which they are made
+// (rulesFirst …), and an index keeps those for as long as it lives. Times are BSON timestamps (seconds in the upper half, a counter
 // in the lower one) and grow strictly.
 //
 // Beside Pebble's files, the folder has CLEAN after it was closed: "closed at [time]\n" in decimal, the time up to which all is written.

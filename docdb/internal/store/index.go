@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,7 @@ type Index struct {
 
 	prefix   []byte
 	upper    []byte
+	rules    int
 	multikey *multikey
 	use      *indexUse
 }
@@ -113,9 +115,18 @@ func (ix *Index) FieldKeys(key []byte) []byte {
 	return key[len(ix.prefix) : len(key)-8]
 }
 
+// The rules by which an index's keys were made; they are stored beside the specification, so that an index goes on as it was begun.
+const (
+	// rulesFirst has the keys of _id in a wildcard index of the whole document.
+	rulesFirst = iota
+	// rulesWildcardID leaves them out unless a wildcardProjection names _id, as MongoDB does.
+	rulesWildcardID
+	rulesNow = rulesWildcardID
+)
+
 // newIndex makes an index from its specification.
-func newIndex(id uint32, spec bson.Raw, arrays uint64, lang Language, now time.Time) (*Index, error) {
-	ix := &Index{ID: id, Spec: spec, ExpireAfter: -1, multikey: new(multikey), use: &indexUse{since: now}}
+func newIndex(id uint32, spec bson.Raw, arrays uint64, rules int, lang Language, now time.Time) (*Index, error) {
+	ix := &Index{ID: id, Spec: spec, ExpireAfter: -1, rules: rules, multikey: new(multikey), use: &indexUse{since: now}}
 	ix.multikey.seen.Store(arrays)
 	ix.multikey.stored.Store(arrays)
 	ix.prefix = appendIndexPrefix(nil, id)
@@ -194,10 +205,14 @@ func newIndex(id uint32, spec bson.Raw, arrays uint64, lang Language, now time.T
 			kind = keys.Wildcard
 		}
 		ix.Keys.Fields = append(ix.Keys.Fields, keys.NewField(path, desc, kind))
-		if kind == keys.Wildcard && wildcardProjection != nil {
+		switch {
+		case kind != keys.Wildcard:
+		case wildcardProjection != nil:
 			if ix.Keys.Included, err = lang.Included(wildcardProjection); err != nil {
 				return nil, err
 			}
+		case path == "$**" && rules >= rulesWildcardID:
+			ix.Keys.Included = func(path string) bool { return path != "_id" && !strings.HasPrefix(path, "_id.") }
 		}
 	}
 	if special {
