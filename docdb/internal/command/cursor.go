@@ -22,6 +22,12 @@ type stream interface {
 	Close() error
 }
 
+// appender is a stream that can put its next document where the answer is made.
+type appender interface {
+	// AppendNext appends the next document to dst; io.EOF at the end.
+	AppendNext(ctx context.Context, dst []byte) ([]byte, error)
+}
+
 // defaultBatch is the number of documents in a first batch that names none; later ones are bounded by size.
 const defaultBatch = 101
 
@@ -182,14 +188,17 @@ func (cs *cursors) closeAll() {
 	}
 }
 
-// next gives the cursor's next document.
-func (c *cursor) next(ctx context.Context) (bson.Raw, error) {
-	if c.held != nil {
-		d := c.held
+// appendNext appends the cursor's next document.
+func (c *cursor) appendNext(ctx context.Context, dst []byte) ([]byte, error) {
+	if d := c.held; d != nil {
 		c.held = nil
-		return d, nil
+		return append(dst, d...), nil
 	}
-	return c.src.Next(ctx)
+	if a, ok := c.src.(appender); ok {
+		return a.AppendNext(ctx, dst)
+	}
+	d, err := c.src.Next(ctx)
+	return append(dst, d...), err
 }
 
 // appendBatch writes up to n documents (all that fit, if n is negative) as array field; done says that there are no more.
@@ -202,23 +211,23 @@ func (c *call) appendBatch(ctx context.Context, cur *cursor, field string, n int
 			done = true
 			break
 		}
-		doc, e := cur.next(ctx)
-		if e == io.EOF {
-			done = true
-			break
-		}
-		if e != nil {
-			err = e
-			break
-		}
-		if count > 0 && len(c.out)-start+len(doc) > batchBytes {
-			cur.held = append(bson.Raw(nil), doc...)
-			break
-		}
+		mark := len(c.out)
 		c.out = append(c.out, byte(bson.TypeEmbeddedDocument))
 		c.out = strconv.AppendInt(c.out, int64(count), 10)
 		c.out = append(c.out, 0)
-		c.out = append(c.out, doc...)
+		at := len(c.out)
+		if c.out, err = cur.appendNext(ctx, c.out); err != nil {
+			c.out = c.out[:mark]
+			if err == io.EOF {
+				done, err = true, nil
+			}
+			break
+		}
+		if count > 0 && len(c.out)-start > batchBytes {
+			cur.held = append(bson.Raw(nil), c.out[at:]...)
+			c.out = c.out[:mark]
+			break
+		}
 		count++
 		if cur.limit > 0 {
 			cur.limit--

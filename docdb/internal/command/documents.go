@@ -23,6 +23,11 @@ type filtered struct {
 
 func (f *filtered) Next(ctx context.Context) (bson.Raw, error) { return f.scan.Next(ctx) }
 
+// AppendNext implements appender.
+func (f *filtered) AppendNext(ctx context.Context, dst []byte) ([]byte, error) {
+	return f.scan.AppendNext(ctx, dst)
+}
+
 // Share implements stage.Sharer.
 func (f *filtered) Share(ctx context.Context, fields []string, begin func() stage.Sink, merge func(stage.Sink) (bool, error)) error {
 	if f.m == nil {

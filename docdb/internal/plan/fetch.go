@@ -35,7 +35,8 @@ type fetch struct {
 	sorted bool // the batch's records ascend: each is read when its turn comes
 	index  *store.Index
 	by     []*fetcher
-	keyed  fetcher // of documents that were not found by an iterator
+	keyed  fetcher // of documents that are found by their keys
+	length int     // of the document that was last taken from the cache
 
 	pack   *store.Pack // the one that documents in the order of their records are taken from, nil when it is not at hand
 	packed store.RecordID
@@ -56,7 +57,9 @@ type entry struct {
 	index      *store.Index
 	by         *fetcher
 	begin, end int
+	sought     store.Sought
 	absent     bool
+	kept       bool // likely in the cache of documents, to be taken from there when its turn comes
 }
 
 // fetcher is an iterator over the documents of the collection, with documents that it has read.
@@ -76,8 +79,9 @@ var rooms = sync.Pool{New: func() any { return new([]byte) }}
 // Expect says how many documents will be asked for, as far as there are so many.
 func (s *Scan) Expect(n int64) { s.fetch.wanted = int(min(n, maxBatch)) }
 
-// nextFetched gives the document of the next index entry.
-func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
+// nextFetched gives the document of the next index entry. One from the cache of documents is copied behind dst, which is given back
+// with it, and any other stays where it has been read.
+func (s *Scan) nextFetched(ctx context.Context, dst []byte) (doc bson.Raw, out []byte, err error) {
 	f := &s.fetch
 	if f.batch == nil {
 		f.batch = batches.Get().(*batch)
@@ -86,7 +90,7 @@ func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
 	for {
 		if f.at == len(f.entries) {
 			if err := s.gather(ctx); err != nil {
-				return nil, err
+				return nil, dst, err
 			}
 		}
 		e := &f.entries[f.at]
@@ -94,23 +98,35 @@ func (s *Scan) nextFetched(ctx context.Context) (bson.Raw, error) {
 		if e.absent {
 			continue
 		}
-		var doc []byte
-		if e.by != nil {
+		out = dst
+		if e.kept {
+			if next := f.at + 1; next < len(f.entries) {
+				f.entries[next].sought.Fetch(f.length)
+			}
+			view := s.view.(*store.SnapshotView)
+			if out, e.kept = view.Take(s.c, e.id, &e.sought, dst); e.kept {
+				doc = out[len(dst):]
+				f.length = len(doc)
+			}
+		}
+		switch {
+		case e.kept:
+		case e.by != nil:
 			doc = e.by.buf[e.begin:e.end:e.end]
-		} else {
+		default:
 			by, err := s.fetcher(0)
 			if err != nil {
-				return nil, err
+				return nil, dst, err
 			}
 			if doc, err = s.readPacked(by, e.id); err == store.ErrNotFound {
 				continue
 			} else if err != nil {
-				return nil, err
+				return nil, dst, err
 			}
 		}
 		s.Stats.Docs++
 		s.id, f.index = e.id, e.index
-		return bson.Raw(doc), nil
+		return doc, out, nil
 	}
 }
 
@@ -155,24 +171,19 @@ func (s *Scan) readAlone(e *entry) error {
 	return err
 }
 
-// readCached reads those documents of a batch that are in memory as they are, and notes the others in order.
-func (s *Scan) readCached(view *store.SnapshotView) {
+// seekCached finds out which documents of a batch are in memory as they are, and notes the others in order.
+func (s *Scan) seekCached(view *store.SnapshotView) {
 	f := &s.fetch
 	f.order = f.order[:0]
-	by := f.roomy()
-	by.buf = by.buf[:0]
-	view.Foresee(s.c, len(f.entries), func(i int) store.RecordID { return f.entries[i].id })
 	for i := range f.entries {
 		e := &f.entries[i]
-		begin, ok := len(by.buf), false
-		if begin < batchBytes {
-			by.key = s.c.RecordKey(by.key[:0], e.id)
-			by.buf, ok = view.Cached(by.key, by.buf)
-		}
-		if ok {
-			e.by, e.begin, e.end = by, begin, len(by.buf)
-		} else {
+		e.sought = view.Seek(s.c, e.id)
+	}
+	for i := range f.entries {
+		if e := &f.entries[i]; !view.Foresee(&e.sought) {
 			f.order = append(f.order, e)
+		} else {
+			e.kept = true
 		}
 	}
 }
@@ -190,7 +201,7 @@ func (s *Scan) readBatch() error {
 	f := &s.fetch
 	view, fixed := s.view.(*store.SnapshotView)
 	if fixed {
-		s.readCached(view)
+		s.seekCached(view)
 	} else {
 		f.order = f.order[:0]
 		for i := range f.entries {

@@ -155,7 +155,32 @@ func (s *Scan) nextAny(ctx context.Context) (bson.Raw, error) {
 	if s.records != nil {
 		return s.nextRecord()
 	}
-	return s.nextFetched(ctx)
+	by := s.fetch.roomy()
+	doc, room, err := s.nextFetched(ctx, by.buf[:0])
+	if len(room) > 0 {
+		by.buf = room
+	}
+	return doc, err
+}
+
+// AppendNext appends the next document to dst, or answers io.EOF.
+func (s *Scan) AppendNext(ctx context.Context, dst []byte) ([]byte, error) {
+	var doc bson.Raw
+	var err error
+	if s.records == nil && s.where == nil {
+		if s.steps++; s.steps&127 == 0 {
+			if err := ctx.Err(); err != nil {
+				return dst, err
+			}
+		}
+		var out []byte
+		if doc, out, err = s.nextFetched(ctx, dst); len(out) > len(dst) {
+			return out, err
+		}
+	} else {
+		doc, err = s.Next(ctx)
+	}
+	return append(dst, doc...), err
 }
 
 func (s *Scan) nextRecord() (bson.Raw, error) {

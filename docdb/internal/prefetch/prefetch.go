@@ -17,4 +17,4 @@ func Behind(b []byte, skip, n int) {
 }
 
 // At fetches the first n bytes of what lies at an address.
-func At(p unsafe.Pointer, n int) { lines(uintptr(p), (n+Line-1)/Line) }
+func At(p uintptr, n int) { lines(p, (n+Line-1)/Line) }

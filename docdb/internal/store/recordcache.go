@@ -95,7 +95,11 @@ func cached(key []byte) bool { return key[0] == spaceRecord || key[0] == spaceIn
 
 func (c *recordCache) shard(key []byte) (*cacheShard, uint64) {
 	h := maphash.Bytes(c.seed, key)
-	return &c.shards[h>>c.shift%uint64(len(c.shards))], h
+	return c.shardOf(h), h
+}
+
+func (c *recordCache) shardOf(h uint64) *cacheShard {
+	return &c.shards[h>>c.shift%uint64(len(c.shards))]
 }
 
 // get appends the value of a key, for a reader of the given time, to dst.
@@ -104,6 +108,10 @@ func (c *recordCache) get(key []byte, time uint64, dst []byte) ([]byte, bool) {
 		return dst, false
 	}
 	s, h := c.shard(key)
+	return c.take(s, key, h, time, dst)
+}
+
+func (c *recordCache) take(s *cacheShard, key []byte, h, time uint64, dst []byte) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.find(key, h)
@@ -118,28 +126,74 @@ func (c *recordCache) get(key []byte, time uint64, dst []byte) ([]byte, bool) {
 	return append(dst, e.value()...), true
 }
 
-// foreseeSlot and foreseeEntry have the processor fetch what get will look at, one after the other. A get of a key that nobody has
-// asked for lately waits for memory twice, and longer than it works: of many keys they wait at once.
-func (c *recordCache) foreseeSlot(key []byte) {
-	s, h := c.shard(key)
-	if p := s.shown.Load(); p != nil {
-		prefetch.At(unsafe.Pointer(&(*p)[int(uint32(h>>32))&(len(*p)-1)]), 8)
-	}
+// Sought is a document that is looked for in the cache, in three steps: Seek, Foresee and Take. A look for what nobody has asked for
+// lately waits for memory twice, and longer than it works. Of many documents each step is done for all before the next one, and the
+// processor waits for them at once.
+type Sought struct {
+	hash uint64
+	at   uintptr // where the entry lies, or lay; to be fetched, not to be looked at
 }
 
-func (c *recordCache) foreseeEntry(key []byte) {
-	s, h := c.shard(key)
+// Seek begins the look for a document.
+func (v *SnapshotView) Seek(c *Collection, id RecordID) (x Sought) {
+	r := v.s.records
+	if r == nil {
+		return x
+	}
+	var kb [16]byte
+	s, h := r.shard(appendRecordKey(kb[:0], c.ID, id))
+	if p := s.shown.Load(); p != nil {
+		prefetch.At(uintptr(unsafe.Pointer(&(*p)[int(uint32(h>>32))&(len(*p)-1)])), 8)
+	}
+	return Sought{hash: h}
+}
+
+// Foresee reports whether the document is likely to be there.
+func (v *SnapshotView) Foresee(x *Sought) bool {
+	r := v.s.records
+	if r == nil {
+		return false
+	}
+	s := r.shardOf(x.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.n > 0 {
-		if v := s.slots[int(uint32(h>>32))&s.mask()]; v != 0 {
-			prefetch.Behind(s.entry(v), 0, foreseen)
+	if s.n == 0 {
+		return false
+	}
+	h := uint32(x.hash >> 32)
+	for i := int(h) & s.mask(); s.slots[i] != 0; i = (i + 1) & s.mask() {
+		if uint32(s.slots[i]>>32) == h {
+			x.at = uintptr(unsafe.Pointer(unsafe.SliceData(s.entry(s.slots[i]))))
+			prefetch.At(x.at, foreseen)
+			return true
 		}
+	}
+	return false
+}
+
+// Fetch has the processor fetch the rest of a document that will be taken soon and is likely to have n bytes.
+func (x *Sought) Fetch(n int) {
+	if n = min(n, fetched); x.at != 0 && n > foreseen {
+		prefetch.At(x.at+foreseen, n+prefetch.Line-foreseen)
 	}
 }
 
-// foreseen is how much of an entry is fetched: what lies behind, the processor fetches by itself once the value is copied.
-const foreseen = 256
+// Take appends the document to dst; false if it is not in the cache for this view, whether there is one or not.
+func (v *SnapshotView) Take(c *Collection, id RecordID, x *Sought, dst []byte) ([]byte, bool) {
+	r := v.s.records
+	if r == nil {
+		return dst, false
+	}
+	var kb [16]byte
+	return r.take(r.shardOf(x.hash), appendRecordKey(kb[:0], c.ID, id), x.hash, v.at, dst)
+}
+
+// Of an entry, so many bytes are fetched when it is foreseen, and so many before it is taken. What lies behind, the processor fetches by
+// itself once the value is copied.
+const (
+	foreseen = 256
+	fetched  = 4096
+)
 
 // reader is a state of the storage engine.
 type reader interface {

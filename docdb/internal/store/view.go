@@ -45,26 +45,7 @@ func (v *SnapshotView) Get(key, dst []byte) ([]byte, error) {
 	return v.s.records.read(v.snap, key, v.at, v.at, dst)
 }
 
-// Cached is Get if the value is in memory as it is; ok is false otherwise, whether there is one or not.
-func (v *SnapshotView) Cached(key, dst []byte) (value []byte, ok bool) {
-	return v.s.records.get(key, v.at, dst)
-}
-
-// Foresee is worth its while before Cached is called for many documents.
-func (v *SnapshotView) Foresee(c *Collection, n int, record func(i int) RecordID) {
-	if v.s.records == nil {
-		return
-	}
-	var kb [16]byte
-	for i := range n {
-		v.s.records.foreseeSlot(appendRecordKey(kb[:0], c.ID, record(i)))
-	}
-	for i := range n {
-		v.s.records.foreseeEntry(appendRecordKey(kb[:0], c.ID, record(i)))
-	}
-}
-
-// Keep notes a value that has been read by an iterator, for Get and Cached.
+// Keep notes a value that has been read by an iterator, for Get and Take.
 func (v *SnapshotView) Keep(key, value []byte) { v.s.records.put(key, v.at, value) }
 
 // Iter implements View.

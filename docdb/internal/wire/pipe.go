@@ -20,6 +20,7 @@ type Pipe struct {
 	in     []byte // requests that have not been answered
 	out    []byte // the answer, from pos on not yet read
 	pos    int
+	room   *[]byte // where the memory of out came from
 	busy   bool
 	op     *opContext
 	closed bool
@@ -81,7 +82,10 @@ func (p *Pipe) serve() {
 	msg := p.in[:n:n]
 	op := &opContext{deadline: p.read}
 	p.busy, p.op = true, op
-	out := p.out[:0]
+	if p.room == nil {
+		p.room = answers.Get().(*[]byte)
+	}
+	out := (*p.room)[:0]
 	p.mu.Unlock()
 	out, end := answer(op, p.client, &p.req, msg, out)
 	op.end()
@@ -113,10 +117,7 @@ func (p *Pipe) Read(b []byte) (int, error) {
 			n := copy(b, p.out[p.pos:])
 			p.pos += n
 			if p.pos == len(p.out) {
-				p.out, p.pos = p.out[:0], 0
-				if cap(p.out) > keepBuffer {
-					p.out = nil
-				}
+				p.giveRoom()
 			}
 			return n, nil
 		}
@@ -130,6 +131,18 @@ func (p *Pipe) Read(b []byte) (int, error) {
 		p.wakeAt(p.read)
 		p.cond.Wait()
 	}
+}
+
+// answers are buffers for what pipes answer. They are shared because the one that was read last is in the processor's caches.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+// giveRoom gives up the buffer of an answer that has been read; the caller holds mu.
+func (p *Pipe) giveRoom() {
+	if cap(p.out) <= keepBuffer {
+		*p.room = p.out[:0]
+		answers.Put(p.room)
+	}
+	p.room, p.out, p.pos = nil, nil, 0
 }
 
 // wakeAt wakes whoever waits when the deadline is over; the caller holds mu.
