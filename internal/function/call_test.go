@@ -450,3 +450,23 @@ func TestClose(t *testing.T) {
 		t.Error("a call after Close")
 	}
 }
+
+// TestManyTransactions opens more transactions one after the other than there
+// may be at once: those that are over do not count.
+func TestManyTransactions(t *testing.T) {
+	r := mustStart(t, Config{})
+	d := mustDeploy(t, r, newMemoryBackend(), map[string]string{"f": `exports = async () => {
+		const client = context.services.get('mongodb-atlas'), c = client.db('d').collection('c');
+		let n = 0;
+		for (let i = 0; i < 150; i++) {
+			const session = client.startSession();
+			await session.withTransaction(async () => { await c.updateOne({}, { $set: { i } }, { session }); n++; });
+		}
+		const open = [];
+		for (let i = 0; i < 120; i++) { const session = client.startSession(); session.startTransaction(); open.push(c.updateOne({}, { $set: { i } }, { session })); }
+		return [n, (await Promise.allSettled(open)).filter(r => r.status === 'fulfilled').length];
+	}`}, describeApp(t))
+	if got, err := call(t, d, "f"); err != nil || got != `[{"$numberInt":"150"},{"$numberInt":"100"}]` {
+		t.Errorf("%s %v", got, err)
+	}
+}

@@ -44,6 +44,8 @@ type Deployment struct {
 	places   chan struct{} // one for each call at once
 	waiting  atomic.Int64
 
+	waitingBytes atomic.Int64 // of their arguments
+
 	sources map[string]wire.FunctionSource
 
 	bundler *bundler
@@ -155,7 +157,7 @@ func (d *Deployment) Close() {
 }
 
 func (d *Deployment) execution(ctx context.Context, c caller.Caller, name string, args bson.RawValue) *execution {
-	return &execution{runtime: d.runtime, deployment: d, ctx: ctx, name: name, caller: c, args: args, started: time.Now(), identities: []caller.Caller{c}, acting: make(chan struct{}, maxActing)}
+	return &execution{runtime: d.runtime, deployment: d, ctx: ctx, name: name, caller: c, args: args, started: time.Now(), identities: []caller.Caller{c}, acting: make(chan struct{}, maxActing), asked: held{all: &d.runtime.asked}, outcomes: held{all: &d.runtime.outcomes}}
 }
 
 // Call calls a function from inside the server: authentication, rules,

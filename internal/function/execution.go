@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -62,43 +60,10 @@ type execution struct {
 	flying     int
 	sockets    socketTable
 
-	acting chan struct{} // places for operations that are done at once
-	asked  atomic.Int64  // bytes of operations that are not done
-	held   atomic.Int64  // bytes of outcomes that are on their way to the host
+	acting   chan struct{} // places for operations that are done at once
+	asked    held          // operations that are not done
+	outcomes held          // outcomes that are on their way to the host
 }
-
-// maxActing is how many operations of one call are done at once; further ones
-// wait, holding no more than what was asked.
-const maxActing = 32
-
-// hold counts bytes of an outcome that the server keeps for the call until the
-// host has them, and refuses more than the call may have.
-func (x *execution) hold(n int) error {
-	if limit := x.deployment.limits.CallMemory; x.held.Add(int64(n)) > limit {
-		return fault.New(fault.FunctionExecutionError, "memory limit exceeded by what was read at once (function_memory_mb = %d)", limit>>20)
-	}
-	return nil
-}
-
-// holding counts what is read from a reader.
-type holding struct {
-	io.Reader
-	x    *execution
-	read int
-}
-
-// Read implements io.Reader.
-func (h *holding) Read(p []byte) (int, error) {
-	n, err := h.Reader.Read(p)
-	h.read += n
-	if e := h.x.hold(n); e != nil {
-		return n, e
-	}
-	return n, err
-}
-
-// release forgets what was counted.
-func (h *holding) release() { h.x.held.Add(-int64(h.read)) }
 
 func (x *execution) timeLimit() time.Duration {
 	limit := x.deployment.limits.Time
@@ -160,7 +125,7 @@ func (x *execution) addLine(m wire.LogMessage) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.lines) <= x.deployment.limits.ConsoleLines {
-		x.lines = append(x.lines, Line{Time: time.Now(), Level: m.Level, Text: m.Text})
+		x.lines = append(x.lines, Line{Time: time.Now(), Level: cut(m.Level, 16), Text: cut(m.Text, x.deployment.limits.ConsoleBytes+len("…"))})
 	}
 }
 
@@ -194,7 +159,7 @@ func (x *execution) operationOf(kind string) operationFunc {
 
 // maxAsked bounds the bytes of one call's operations that are not done. A host
 // asks for less (package host), so only one that cannot be trusted passes it.
-const maxAsked = 2 * wire.MaxBody
+const maxAsked = 2 * (wire.MaxBody + messageCost)
 
 // operation starts what a host asks for and gives the outcome to reply. An
 // error means that the host cannot be trusted any more.
@@ -212,14 +177,18 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 	x.flying++
 	tooMany := x.flying > 2*x.deployment.limits.Operations+100
 	x.mu.Unlock()
-	size := int64(len(m.Argument))
-	if tooMany || x.asked.Add(size) > maxAsked {
+	if err := wire.Valid(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: m.Argument}); len(m.Argument) > 0 && err != nil {
+		return err
+	}
+	size := int64(len(m.Kind) + len(m.Service) + len(m.Action) + len(m.Argument) + messageCost)
+	asked, crowded := x.asked.take(size, x.runtime.cfg.Limits.HostMemory)
+	if tooMany || asked > maxAsked {
 		return fmt.Errorf("the host sent more operations at once than the limit")
 	}
 	ctx = context.WithValue(ctx, nestedKey{}, nesting(ctx)+1)
 	run := func() {
 		defer func() {
-			x.asked.Add(-size)
+			x.asked.release(size)
 			x.mu.Lock()
 			x.flying--
 			x.mu.Unlock()
@@ -232,8 +201,12 @@ func (x *execution) operation(ctx context.Context, m wire.OperationMessage, repl
 		if ctx.Err() != nil {
 			return // the call has ended, nobody waits for it
 		}
+		if crowded {
+			reply(bson.RawValue{}, failureOf(errCrowded(x.runtime.cfg.Limits.HostMemory)))
+			return
+		}
 		v, err := do(x, ctx, as, m)
-		defer x.held.Add(-int64(len(v.Value)))
+		defer x.outcomes.release(int64(len(v.Value)))
 		if e := x.hold(len(v.Value)); err == nil {
 			err = e
 		}
@@ -288,16 +261,39 @@ func (x *execution) enter(ctx context.Context, as caller.Caller, m wire.Operatio
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.identities) >= maxIdentities {
-		return bson.RawValue{}, fmt.Errorf("more than %d inner calls with run-as settings in one call", maxIdentities)
+	n, err := x.number(who)
+	if err != nil {
+		return bson.RawValue{}, err
 	}
-	x.identities = append(x.identities, who)
-	raw := wire.Marshal(bson.D{{Key: "id", Value: int64(len(x.identities) - 1)}, {Key: "system", Value: who.System}})
+	raw := wire.Marshal(bson.D{{Key: "id", Value: int64(n)}, {Key: "system", Value: who.System}})
 	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: raw}, nil
 }
 
-// maxIdentities bounds the inner calls with run-as settings of one call.
-const maxIdentities = 100_000
+// number gives the number of an identity, a new one if it is not among those of
+// the call. A user who is read again is known as he is now.
+func (x *execution) number(who caller.Caller) (int, error) {
+	for n, known := range x.identities[1:] {
+		if known.System == who.System && userID(known) == userID(who) {
+			x.identities[n+1] = who
+			return n + 1, nil
+		}
+	}
+	if len(x.identities) > maxIdentities {
+		return 0, fmt.Errorf("inner calls ran as more than %d users in one call", maxIdentities)
+	}
+	x.identities = append(x.identities, who)
+	return len(x.identities) - 1, nil
+}
+
+func userID(c caller.Caller) string {
+	if c.User == nil {
+		return ""
+	}
+	return c.User.ID
+}
+
+// maxIdentities bounds as how many users the inner calls of one call run.
+const maxIdentities = 1000
 
 // identity is as whom a function runs: its own settings win, else it inherits.
 // authenticated is the caller that context.user shows.

@@ -14,7 +14,6 @@ import (
 
 	"regent/internal/app"
 	"regent/internal/caller"
-	"regent/internal/function/wire"
 )
 
 // TestFloods asks for more than the server could hold at once: reads, requests
@@ -74,51 +73,34 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// TestUntrustedHost asks as a host would that does not keep to what hosts ask
-// for at once: the server holds two of the largest messages, and no third.
-func TestUntrustedHost(t *testing.T) {
-	r := mustStart(t, Config{})
-	block := make(chan struct{})
-	d := mustDeploy(t, r, &fakeBackend{data: func(context.Context, caller.Caller, string, string, bson.Raw) (bson.RawValue, error) {
-		<-block
-		return value(nil), nil
-	}}, nil)
-	x := d.execution(context.Background(), caller.Caller{}, "f", bson.RawValue{})
-	m := wire.OperationMessage{Kind: "data", Service: "mongodb-atlas", Action: "insertOne", Argument: bson.Raw(value(bson.D{{Key: "a", Value: string(make([]byte, wire.MaxBody-100))}}).Value)}
-	done := make(chan struct{}, 3)
-	reply := func(bson.RawValue, *wire.Failure) { done <- struct{}{} }
-	for i := range 2 {
-		if err := x.operation(context.Background(), m, reply); err != nil {
-			t.Fatalf("operation %d: %v", i, err)
-		}
-	}
-	if err := x.operation(context.Background(), m, reply); err == nil {
-		t.Error("a third message was taken")
-	}
-	close(block)
-	<-done
-	<-done
-}
-
 // TestEndedCallAsksNothing ends a call that has asked for much: what was not
 // begun is not done any more.
 func TestEndedCallAsksNothing(t *testing.T) {
+	begun, release := make(chan struct{}, 1000), make(chan struct{})
 	backend := &fakeBackend{data: func(context.Context, caller.Caller, string, string, bson.Raw) (bson.RawValue, error) {
-		time.Sleep(20 * time.Millisecond)
+		begun <- struct{}{}
+		<-release
 		return value(nil), nil
 	}}
-	r := mustStart(t, Config{Limits: Limits{Time: 300 * time.Millisecond}})
+	r := mustStart(t, Config{Limits: Limits{Time: time.Second}})
 	d := mustDeploy(t, r, backend, map[string]string{
 		"flood": `exports = () => { const c = context.services.get('mongodb-atlas').db('d').collection('c'); for (let i = 0; i < 1000; i++) c.insertOne({ i }); for (;;); }`,
 	}, func(a *app.App) {
 		a.DataSources = []*app.DataSource{{Name: "mongodb-atlas", Type: "mongodb-atlas"}}
 	})
-	if _, err := d.Call(context.Background(), caller.Caller{}, "flood", nil); err == nil {
+	ended := make(chan error, 1)
+	go func() { _, err := d.Call(context.Background(), caller.Caller{}, "flood", nil); ended <- err }()
+	for range maxActing {
+		<-begun
+	}
+	if err := <-ended; err == nil {
 		t.Error("no error")
 	}
-	before := len(backend.log())
-	time.Sleep(300 * time.Millisecond)
-	if after := len(backend.log()); after > before+maxActing {
-		t.Errorf("%d operations were done when the call ended, %d later", before, after)
+	close(release)
+	for r.asked.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if n := len(backend.log()); n != maxActing {
+		t.Errorf("%d operations were done, want the %d that had begun", n, maxActing)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,6 +165,7 @@ func (h *hostProcess) handle(f wire.Frame) error {
 		delete(h.calls, f.Call)
 		h.mu.Unlock()
 		if c != nil {
+			bound(&o.result, c.run.deployment.limits.ResultBytes)
 			c.finish(o)
 		}
 		return nil
@@ -204,6 +206,37 @@ func (h *hostProcess) handle(f wire.Frame) error {
 	return c.run.operation(c.ctx, m, func(value bson.RawValue, failure *wire.Failure) {
 		h.reply(asked, value, failure)
 	})
+}
+
+// What a host says of a failure is cut to these many bytes: it does so itself,
+// unless it cannot be trusted.
+const (
+	maxMessage = 64 << 10
+	maxStack   = 64 << 10
+)
+
+// bound holds a result to what hosts keep to: its size, its text, its shape.
+func bound(r *wire.ResultMessage, most int) {
+	r.Fault = cut(r.Fault, maxStack)
+	if f := r.Failure; f != nil {
+		*f = wire.Failure{Name: cut(f.Name, 256), Message: cut(f.Message, maxMessage), Stack: cut(f.Stack, maxStack), Code: cut(f.Code, 64), Number: f.Number}
+		return
+	}
+	err := fmt.Errorf("it is larger than %d bytes (function_result_size)", most)
+	if len(r.Value.Value) <= most {
+		err = wire.Valid(r.Value)
+	}
+	if err != nil {
+		*r = wire.ResultMessage{Failure: &wire.Failure{Name: "RangeError", Message: "the function's result: " + err.Error()}}
+	}
+}
+
+// cut shortens s to n bytes, in memory of its own.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(strings.Clone(s[:n]), "")
 }
 
 func (h *hostProcess) reply(f wire.Frame, value bson.RawValue, failure *wire.Failure) {

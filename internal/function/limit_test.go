@@ -43,6 +43,25 @@ func TestConcurrencyLimit(t *testing.T) {
 	}
 }
 
+// TestWaitingArguments fills the queue with large arguments: the server takes no
+// more of them than it says.
+func TestWaitingArguments(t *testing.T) {
+	d := &Deployment{limits: Limits{Waiting: 1000}, places: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for range maxWaitingBytes / (16 << 20) {
+		go func() { _, _ = d.place(ctx, 16<<20) }()
+	}
+	for d.waitingBytes.Load() < maxWaitingBytes {
+		time.Sleep(time.Millisecond)
+	}
+	_, err := d.place(ctx, 16<<20)
+	wantCode(t, err, fault.FunctionExecutionError, 429, "function_queue = 1000")
+	if n := d.waitingBytes.Load(); n > maxWaitingBytes {
+		t.Errorf("%d bytes wait", n)
+	}
+}
+
 // unprepared makes this test's program one whose main lacks its first call.
 const unprepared = "REGENT_TEST_UNPREPARED"
 

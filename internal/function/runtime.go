@@ -24,6 +24,8 @@ type Runtime struct {
 	nextID  atomic.Uint64
 	bundles bundleCache
 
+	asked, outcomes atomic.Int64 // bytes that are held for all calls
+
 	mu     sync.Mutex
 	hosts  []*hostProcess
 	single map[*hostProcess]bool // hosts of calls that are run alone
@@ -194,7 +196,8 @@ func nesting(ctx context.Context) int {
 }
 
 // place waits for room to run a call of the app.
-func (d *Deployment) place(ctx context.Context) (release func(), err error) {
+// size is that of its arguments, which are held as long as it waits.
+func (d *Deployment) place(ctx context.Context, size int) (release func(), err error) {
 	if nesting(ctx) > 0 {
 		return func() {}, nil
 	}
@@ -203,7 +206,8 @@ func (d *Deployment) place(ctx context.Context) (release func(), err error) {
 		return func() { <-d.places }, nil
 	default:
 	}
-	if n := d.waiting.Add(1); n > int64(d.limits.Waiting) {
+	defer d.waitingBytes.Add(-int64(size))
+	if bytes, n := d.waitingBytes.Add(int64(size)), d.waiting.Add(1); n > int64(d.limits.Waiting) || bytes > maxWaitingBytes {
 		d.waiting.Add(-1)
 		e := fault.New(fault.FunctionExecutionError, "too many function calls at once (function_concurrency = %d, function_queue = %d)", d.limits.Concurrent, d.limits.Waiting).WithStatus(429)
 		e.RetryAfter = time.Second
@@ -218,9 +222,13 @@ func (d *Deployment) place(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// maxWaitingBytes bounds the arguments of the calls of one app that wait for a
+// place.
+const maxWaitingBytes = 256 << 20
+
 // run runs one call on a host and settles what became of it.
 func (r *Runtime) run(x *execution) (wire.ResultMessage, error) {
-	release, err := x.deployment.place(x.ctx)
+	release, err := x.deployment.place(x.ctx, len(x.args.Value))
 	if err != nil {
 		return wire.ResultMessage{}, err
 	}

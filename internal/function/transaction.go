@@ -24,8 +24,8 @@ type transaction struct {
 	err   error
 }
 
-// maxTransactions bounds the transactions that one call opens.
-const maxTransactions = 1000
+// maxTransactions bounds the transactions of one call that are not over.
+const maxTransactions = 100
 
 // queueTransaction queues an operation that belongs to a transaction.
 func (x *execution) queueTransaction(m wire.OperationMessage, run func()) bool {
@@ -93,6 +93,7 @@ func (x *execution) data(ctx context.Context, as caller.Caller, m wire.Operation
 		x.mu.Unlock()
 		return bson.RawValue{}, nil
 	case "commitTransaction", "abortTransaction":
+		defer x.forget(local, t)
 		x.mu.Lock()
 		open := t.open
 		t.open = false
@@ -106,6 +107,17 @@ func (x *execution) data(ctx context.Context, as caller.Caller, m wire.Operation
 		return bson.RawValue{}, t.failed()
 	}
 	return backend.Data(ctx, as, m.Service, m.Action, without(m.Argument, "transaction", t.id))
+}
+
+// forget lets go of a transaction that is over; what was asked for under its
+// name and is still in its queue is refused.
+func (x *execution) forget(local string, t *transaction) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sessions[local] == t {
+		delete(x.sessions, local)
+		close(t.queue)
+	}
 }
 
 func (t *transaction) failed() error {
