@@ -1,6 +1,8 @@
 package command
 
 import (
+	"strings"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/mongoerr"
@@ -89,7 +91,7 @@ func collMod(c *call) error {
 	}
 	ctx, cancel := c.deadline()
 	defer cancel()
-	if err := c.e.st.Modify(ctx, coll, raw, specs); err != nil {
+	if err := c.e.st.Modify(ctx, coll, raw, specs, c.modified(), stateBefore(coll, d, reply)); err != nil {
 		if k := keyError(err); k != nil && k.Code == mongoerr.DuplicateKey {
 			return mongoerr.New(mongoerr.CannotConvertIndexToUnique, "Cannot convert the index to unique. Please resolve conflicting documents before running collMod again. %s", k.Message)
 		}
@@ -97,6 +99,36 @@ func collMod(c *call) error {
 	}
 	c.fields(reply)
 	return nil
+}
+
+// modified is what the command asks for, as its change event tells it.
+func (c *call) modified() bson.D {
+	var out bson.D
+	for _, a := range c.cmd.Args {
+		if v := c.arg(a.Name); v.Type != 0 {
+			out = append(out, bson.E{Key: a.Name, Value: v})
+		}
+	}
+	return out
+}
+
+// stateBefore is what the change event tells of the collection as it was, and of the index by what the reply says of it.
+func stateBefore(coll *store.Collection, d *store.Def, reply bson.D) bson.D {
+	options := bson.D{{Key: "uuid", Value: bson.Binary{Subtype: 4, Data: coll.UUID[:]}}}
+	for it := value.Over(d.Options); it.Next(); {
+		options = append(options, bson.E{Key: it.Key(), Value: it.Value()})
+	}
+	out := bson.D{{Key: "collectionOptions", Value: options}}
+	var index bson.D
+	for _, e := range reply {
+		if name, ok := strings.CutSuffix(e.Key, "_old"); ok {
+			index = append(index, bson.E{Key: name, Value: e.Value})
+		}
+	}
+	if index != nil {
+		out = append(out, bson.E{Key: "indexOptions", Value: index})
+	}
+	return out
 }
 
 func (c *call) modifyView(coll *store.Collection, d *store.Def, set func(string, any), options *bson.D) error {
@@ -118,7 +150,7 @@ func (c *call) modifyView(coll *store.Collection, d *store.Def, set func(string,
 	if err != nil {
 		return err
 	}
-	return c.e.st.Modify(c.ctx, coll, raw, nil)
+	return c.e.st.Modify(c.ctx, coll, raw, nil, nil, nil)
 }
 
 // modifyIndex makes the new specification of the index that collMod's index argument is about.

@@ -27,7 +27,7 @@ func (s *changeStream) invalidates(e *store.Entry) bool {
 		return false
 	}
 	switch command(e) {
-	case "drop", "rename":
+	case "drop", "rename": // to the watched name, too
 		return s.coll != ""
 	case "dropDatabase":
 		return s.coll == ""
@@ -124,14 +124,7 @@ func (s *changeStream) describe(e *store.Entry) (bson.Raw, error) {
 			b, _ = bsoncore.AppendDocumentEnd(b2, j)
 		}
 	case kind == store.OpCommand && s.expanded:
-		j, b2 := bsoncore.AppendDocumentElementStart(b, "operationDescription")
-		it := value.Over(o)
-		for it.Next() {
-			if it.Key() != "cmd" {
-				b2 = value.Append(b2, it.Key(), it.Value())
-			}
-		}
-		b, _ = bsoncore.AppendDocumentEnd(b2, j)
+		b = appendOperation(b, o)
 	}
 	if k := e.Lookup("k"); k.Type != 0 {
 		b = value.Append(b, "documentKey", k)
@@ -151,6 +144,34 @@ func (s *changeStream) describe(e *store.Entry) (bson.Raw, error) {
 	}
 	b, _ = bsoncore.AppendDocumentEnd(b, i)
 	return b, nil
+}
+
+// appendOperation appends operationDescription: what an entry's command was told, the options of a new collection among it.
+func appendOperation(dst []byte, o bson.Raw) []byte {
+	j, b := bsoncore.AppendDocumentElementStart(dst, "operationDescription")
+	start := len(b)
+	var before bson.RawValue
+	for it := value.Over(o); it.Next(); {
+		switch v := it.Value(); it.Key() {
+		case "cmd":
+		case "before":
+			before = v
+		case "options":
+			for opt := value.Over(v.Value); opt.Next(); {
+				b = value.Append(b, opt.Key(), opt.Value())
+			}
+		default:
+			b = value.Append(b, it.Key(), v)
+		}
+	}
+	if len(b) == start {
+		return dst // nothing to tell
+	}
+	b, _ = bsoncore.AppendDocumentEnd(b, j)
+	if before.Type == bson.TypeEmbeddedDocument {
+		b = value.Append(b, "stateBeforeChange", before)
+	}
+	return b
 }
 
 // appendDescription appends updateDescription; disambiguatedPaths is one of the expanded members.

@@ -81,14 +81,27 @@ func (s *changeStream) leftOut(e *store.Entry) (bool, error) {
 	return !ok, err
 }
 
-// inScope reports whether an entry belongs to what is watched.
+// inScope reports whether an entry belongs to what is watched. A rename belongs to both its names.
 func (s *changeStream) inScope(e *store.Entry) bool {
 	db, _ := value.Text(e.Lookup("db"))
 	name, _ := value.Text(e.Lookup("n"))
-	if strings.HasPrefix(name, "system.") || strings.HasPrefix(name, "tmp.agg_out.") && !strings.HasPrefix(s.coll, "tmp.agg_out.") && s.coll != "" {
+	if s.covers(db, name) {
+		return true
+	}
+	if t, _ := value.Text(e.Lookup("t")); t != store.OpCommand || command(e) != "rename" {
 		return false
 	}
+	o, _ := e.Lookup("o").DocumentOK()
+	db, _ = value.Text(value.Lookup(o, "db"))
+	name, _ = value.Text(value.Lookup(o, "name"))
+	return s.covers(db, name)
+}
+
+// covers reports whether a collection is watched.
+func (s *changeStream) covers(db, name string) bool {
 	switch {
+	case strings.HasPrefix(name, "system."):
+		return false
 	case s.cluster:
 		return db != "admin" && db != "local" && db != "config"
 	case s.coll == "":

@@ -57,6 +57,9 @@ func (s *Store) apply(w *write) (uint64, error) {
 		if e.coll != nil {
 			s.tail.mark(e.coll.def.Load(), e.kind, t)
 		}
+		if e.to != nil {
+			s.tail.mark(e.to, e.kind, t)
+		}
 	}
 	ts += uint64(n) - 1
 	held, err := s.invalidate(w.b, ts)

@@ -58,7 +58,7 @@ func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.R
 	for _, spec := range specs {
 		list = append(list, spec)
 	}
-	return s.change(b, c, d, bson.D{{Key: "cmd", Value: "createIndexes"}, {Key: "indexes", Value: list}}, false, func() { c.def.Store(&n) })
+	return s.change(b, c, d, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "createIndexes"}, {Key: "indexes", Value: list}}}, func() { c.def.Store(&n) })
 }
 
 // build writes the entries of new indexes for all documents; the caller holds the collection's lock.
@@ -182,5 +182,5 @@ func (s *Store) DropIndexes(c *Collection, names []string) error {
 		return err
 	}
 	c.def.Store(&n)
-	return s.change(b, c, &n, bson.D{{Key: "cmd", Value: "dropIndexes"}, {Key: "indexes", Value: list}}, false, nil)
+	return s.change(b, c, &n, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "dropIndexes"}, {Key: "indexes", Value: list}}}, nil)
 }

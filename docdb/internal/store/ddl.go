@@ -60,21 +60,28 @@ func (s *Store) Create(n NewCollection) (*Collection, error) {
 	if !n.View {
 		cmd = append(cmd, bson.E{Key: "idIndex", Value: n.ID})
 	}
-	return c, s.change(b, c, d, cmd, n.Quiet, func() {
+	return c, s.change(b, c, d, catalogEvent{cmd: cmd, quiet: n.Quiet || n.View}, func() {
 		s.register(func(m map[nsKey]*Collection) { m[nsKey{n.DB, n.Name}] = c })
 	})
 }
 
+// catalogEvent is what the oplog says of a change of the catalogue. What happens to views is told to nobody: their documents are others'.
+type catalogEvent struct {
+	cmd   bson.D
+	quiet bool
+	to    *Def // of a rename: the definition under the new name
+}
+
 // change applies a batch that changes the catalogue, with its event, durably; done runs once readers can see the batch.
-func (s *Store) change(b *pebble.Batch, c *Collection, d *Def, cmd bson.D, quiet bool, done func()) error {
+func (s *Store) change(b *pebble.Batch, c *Collection, d *Def, ev catalogEvent, done func()) error {
 	var entries []pending
-	if !quiet {
-		doc, err := bson.Marshal(cmd)
+	if !ev.quiet {
+		doc, err := bson.Marshal(ev.cmd)
 		if err != nil {
 			return err
 		}
 		ch := change{kind: OpCommand, doc: doc}
-		entries = append(entries, pending{kind: OpCommand, doc: appendEntry(nil, c, d, &ch, s.opts.Now(), nil, 0), coll: c})
+		entries = append(entries, pending{kind: OpCommand, doc: appendEntry(nil, c, d, &ch, s.opts.Now(), nil, 0), coll: c, to: ev.to})
 	}
 	ts, err := s.apply(&write{b: b, sync: true, entries: entries})
 	if err != nil {
@@ -85,7 +92,11 @@ func (s *Store) change(b *pebble.Batch, c *Collection, d *Def, cmd bson.D, quiet
 	if done != nil {
 		done()
 	}
-	return s.finish(b, true, ts, d, !quiet)
+	err = s.finish(b, true, ts, d, !ev.quiet)
+	if err == nil && ev.to != nil {
+		s.tail.notify(ev.to)
+	}
+	return err
 }
 
 // erase removes a collection's records, indexes and catalogue entry.
@@ -103,10 +114,10 @@ func (c *Collection) erase(b *pebble.Batch, d *Def) {
 func (s *Store) Drop(c *Collection) error {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
-	return s.drop(c, false)
+	return s.drop(c)
 }
 
-func (s *Store) drop(c *Collection, quiet bool) error {
+func (s *Store) drop(c *Collection) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.dropped.Load() {
@@ -123,7 +134,7 @@ func (s *Store) drop(c *Collection, quiet bool) error {
 	s.register(func(m map[nsKey]*Collection) { delete(m, nsKey{d.DB, d.Name}) })
 	b := s.db.NewBatch()
 	c.erase(b, d)
-	return s.change(b, c, d, bson.D{{Key: "cmd", Value: "drop"}}, quiet, nil)
+	return s.change(b, c, d, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "drop"}}, quiet: d.View}, nil)
 }
 
 // DropDatabase removes all collections of a database and makes its event.
@@ -132,7 +143,7 @@ func (s *Store) DropDatabase(db string) (dropped bool, err error) {
 	defer s.ddl.Unlock()
 	cs := s.Collections(db)
 	for _, c := range cs {
-		if err := s.drop(c, false); err != nil {
+		if err := s.drop(c); err != nil {
 			return false, err
 		}
 	}
@@ -142,21 +153,12 @@ func (s *Store) DropDatabase(db string) (dropped bool, err error) {
 	c := &Collection{store: s}
 	d := &Def{DB: db}
 	c.def.Store(d)
-	return true, s.change(s.db.NewBatch(), c, d, bson.D{{Key: "cmd", Value: "dropDatabase"}}, false, nil)
+	return true, s.change(s.db.NewBatch(), c, d, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "dropDatabase"}}}, nil)
 }
 
 // Rename gives a collection another name, in any database. A target is dropped first when dropTarget is set, in one step;
 // otherwise it is ErrNamespaceExists.
 func (s *Store) Rename(c *Collection, db, name string, dropTarget bool) error {
-	return s.rename(c, db, name, dropTarget, false)
-}
-
-// Replace puts a quietly created collection in the place of the one called db.name, in one step.
-func (s *Store) Replace(c *Collection, db, name string) error {
-	return s.rename(c, db, name, true, false)
-}
-
-func (s *Store) rename(c *Collection, db, name string, dropTarget, quiet bool) error {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
 	if err := s.disk.room(); err != nil {
@@ -198,18 +200,15 @@ func (s *Store) rename(c *Collection, db, name string, dropTarget, quiet bool) e
 		delete(m, nsKey{d.DB, d.Name})
 		m[nsKey{db, name}] = c
 	})
-	err := s.change(b, c, d, cmd, quiet, func() { c.def.Store(&n) })
-	// The event stands under the old name; who watches the new one is told too.
-	s.commit.Lock()
-	s.tail.mark(&n, OpCommand, s.clock.applied.Load())
-	s.commit.Unlock()
-	s.tail.notify(&n)
-	return err
+	return s.change(b, c, d, catalogEvent{cmd: cmd, to: &n}, func() { c.def.Store(&n) })
 }
 
+// Replace puts a quietly created collection in the place of the one called db.name, in one step.
+func (s *Store) Replace(c *Collection, db, name string) error { return s.Rename(c, db, name, true) }
+
 // Modify changes a collection's options and the specifications of some of its indexes (by name), as collMod does. An index that
-// becomes unique is built anew and may fail with *DuplicateKeyError.
-func (s *Store) Modify(ctx context.Context, c *Collection, options bson.Raw, specs map[string]bson.Raw) error {
+// becomes unique is built anew and may fail with *DuplicateKeyError. The event has what was asked for, and what was before.
+func (s *Store) Modify(ctx context.Context, c *Collection, options bson.Raw, specs map[string]bson.Raw, asked, before bson.D) error {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
 	c.mu.Lock()
@@ -263,5 +262,6 @@ func (s *Store) Modify(ctx context.Context, c *Collection, options bson.Raw, spe
 		b.DeleteRange(ix.prefix, ix.upper, nil)
 	}
 	c.def.Store(n)
-	return s.change(b, c, n, bson.D{{Key: "cmd", Value: "modify"}, {Key: "options", Value: options}}, false, nil)
+	cmd := append(bson.D{{Key: "cmd", Value: "modify"}}, asked...)
+	return s.change(b, c, n, catalogEvent{cmd: append(cmd, bson.E{Key: "before", Value: before}), quiet: d.View}, nil)
 }

@@ -36,6 +36,7 @@ type pending struct {
 	dCount int64
 	dSize  int64
 	coll   *Collection
+	to     *Def // of a rename: the name that it gives, whose watchers are told, too
 }
 
 // Lookup reads a field of the entry.

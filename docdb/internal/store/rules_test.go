@@ -79,7 +79,7 @@ func TestIndexesKeepTheRulesOfTheirKeys(t *testing.T) {
 	var id RecordID
 	write(func(u *Unit) (err error) { id, err = u.Insert(doc, true); return err })
 	check("a document", map[string]int64{"old": 2})
-	if err := s.Modify(t.Context(), c, nil, map[string]bson.Raw{"old": marshal(t, bson.D{{Key: "name", Value: "old"}, {Key: "key", Value: bson.D{{Key: "$**", Value: 1}}}, {Key: "hidden", Value: true}})}); err != nil {
+	if err := s.Modify(t.Context(), c, nil, map[string]bson.Raw{"old": marshal(t, bson.D{{Key: "name", Value: "old"}, {Key: "key", Value: bson.D{{Key: "$**", Value: 1}}}, {Key: "hidden", Value: true}})}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.CreateIndexes(t.Context(), c, all("new")); err != nil {

@@ -242,12 +242,12 @@ func (u *Unit) Insert(doc bson.Raw, validate bool) (RecordID, error) {
 	}
 	ch := change{kind: OpInsert, doc: doc, dCount: 1, dSize: int64(len(doc))}
 	ch.id, _ = keys.Member(doc, "_id")
+	u.log(&ch)
 	if u.def.Capped {
-		if err := u.trimCapped(&ch); err != nil {
+		if err := u.trimCapped(); err != nil {
 			return 0, err
 		}
 	}
-	u.log(&ch)
 	return id, nil
 }
 
@@ -367,13 +367,17 @@ func (u *Unit) Delete(id RecordID, old bson.Raw) error {
 	if err := u.remove(id, old, true); err != nil {
 		return err
 	}
+	u.logDelete(old)
+	return nil
+}
+
+func (u *Unit) logDelete(old bson.Raw) {
 	ch := change{kind: OpDelete, dCount: -1, dSize: -int64(len(old))}
 	ch.id, _ = keys.Member(old, "_id")
 	if u.def.Images {
 		ch.before = old
 	}
 	u.log(&ch)
-	return nil
 }
 
 // remove takes a document and its index entries away.
@@ -407,11 +411,14 @@ func (u *Unit) remove(id RecordID, old bson.Raw, hold bool) error {
 	return u.del(u.key)
 }
 
-// trimCapped removes the oldest documents until the collection is within its limits. It sees what has been applied, so a unit on a
-// capped collection inserts one document.
-func (u *Unit) trimCapped(ch *change) error {
-	count, size := u.c.Count()+u.dCount+1, u.c.Size()+u.dSize+ch.dSize
-	if (u.def.MaxDocs == 0 || count <= u.def.MaxDocs) && size <= u.def.MaxSize {
+// trimCapped removes the oldest documents until the collection is within its limits; who follows its changes is told. It sees what has
+// been applied, so a unit on a capped collection inserts one document.
+func (u *Unit) trimCapped() error {
+	within := func() bool {
+		count, size := u.c.Count()+u.dCount, u.c.Size()+u.dSize
+		return (u.def.MaxDocs == 0 || count <= u.def.MaxDocs) && size <= u.def.MaxSize
+	}
+	if within() {
 		return nil
 	}
 	lower, upper := u.c.Bounds()
@@ -420,18 +427,12 @@ func (u *Unit) trimCapped(ch *change) error {
 		return err
 	}
 	defer it.Close()
-	for ok := it.First(); ok; ok = it.Next() {
-		if (u.def.MaxDocs == 0 || count <= u.def.MaxDocs) && size <= u.def.MaxSize {
-			break
-		}
-		id := RecordIDOf(it.Key())
-		if err := u.remove(id, bson.Raw(it.Value()), false); err != nil {
+	for ok := it.First(); ok && !within(); ok = it.Next() {
+		old := bson.Raw(it.Value())
+		if err := u.remove(RecordIDOf(it.Key()), old, false); err != nil {
 			return err
 		}
-		ch.dCount--
-		ch.dSize -= int64(len(it.Value()))
-		count--
-		size -= int64(len(it.Value()))
+		u.logDelete(old)
 	}
 	return it.Error()
 }
