@@ -15,16 +15,32 @@ import (
 // mapped to absentPrefix can be required, and say which member is not there
 // when one is used.
 var builtinModules = map[string]string{
-	"assert": "assert", "assert/strict": "assert", "buffer": "buffer", "console": "consolemodule", "constants": absentPrefix, "crypto": "crypto",
+	"assert": "assert", "assert/strict": "assert", "buffer": "buffer", "console": "consolemodule", "constants": "constants", "crypto": "crypto",
 	"dns": "dns", "dns/promises": "dnspromises", "events": "events", "fs": "fs", "fs/promises": "fspromises",
-	"http": "nodehttp_http", "https": "nodehttp_https", "net": "net_net", "os": "os", "path": "path", "path/posix": "path",
-	"process": "process", "punycode": "punycode", "querystring": "querystring", "stream": "stream", "stream/promises": "streampromises",
-	"string_decoder": "stringdecoder", "timers": "nodetimers", "timers/promises": "timerspromises", "tls": "net_tls", "tty": "tty",
-	"url": "url", "util": "util", "util/types": "utiltypes", "zlib": "zlib",
+	"http": "nodehttp_http", "https": "nodehttp_https", "net": "net_net", "os": "os", "path": "path", "path/posix": "path", "path/win32": "pathwin32",
+	"process": "process", "punycode": "punycode", "querystring": "querystring", "stream": "stream", "stream/consumers": "streamconsumers",
+	"stream/promises": "streampromises", "stream/web": "streamweb", "string_decoder": "stringdecoder", "sys": "util", "timers": "nodetimers",
+	"timers/promises": "timerspromises", "tls": "net_tls", "tty": "tty", "url": "url", "util": "util", "util/types": "utiltypes", "zlib": "zlib",
 	"async_hooks": "asynchooks", "perf_hooks": "perfhooks", "diagnostics_channel": "diagnosticschannel",
 	"child_process": absentPrefix, "cluster": absentPrefix, "dgram": absentPrefix, "domain": absentPrefix, "http2": absentPrefix,
-	"inspector": absentPrefix, "module": absentPrefix, "readline": absentPrefix, "repl": absentPrefix, "stream/web": absentPrefix,
-	"v8": absentPrefix, "vm": absentPrefix, "worker_threads": absentPrefix, "wasi": absentPrefix, "sys": "util",
+	"inspector": absentPrefix, "inspector/promises": absentPrefix, "module": absentPrefix, "readline": absentPrefix, "readline/promises": absentPrefix,
+	"repl": absentPrefix, "trace_events": absentPrefix, "v8": absentPrefix, "vm": absentPrefix, "wasi": absentPrefix, "worker_threads": absentPrefix,
+	// Node's own parts, which some packages reach for.
+	"_http_agent": absentPrefix, "_http_client": absentPrefix, "_http_common": absentPrefix, "_http_incoming": absentPrefix, "_http_outgoing": absentPrefix,
+	"_http_server": absentPrefix, "_stream_duplex": absentPrefix, "_stream_passthrough": absentPrefix, "_stream_readable": absentPrefix,
+	"_stream_transform": absentPrefix, "_stream_wrap": absentPrefix, "_stream_writable": absentPrefix, "_tls_common": absentPrefix, "_tls_wrap": absentPrefix,
+}
+
+// prefixedModules are built-ins only with "node:" before their names.
+var prefixedModules = map[string]bool{"sea": true, "sqlite": true, "test": true, "test/reporters": true}
+
+// builtinModule gives ours for the name of a built-in.
+func builtinModule(name string) (module string, ok bool) {
+	bare, prefixed := strings.CutPrefix(name, "node:")
+	if module, ok = builtinModules[bare]; !ok && prefixed && prefixedModules[bare] {
+		return absentPrefix, true
+	}
+	return module, ok
 }
 
 // absentPrefix marks modules that cannot work in a function.
@@ -49,8 +65,11 @@ func (r *realm) requireModule(name string) goja.Value {
 	bare := strings.TrimSuffix(strings.TrimPrefix(name, "node:"), "/")
 	// A package that is installed wins over a built-in of the same name only
 	// when it was asked for with a slash, as in Node.
-	if module, ok := builtinModules[bare]; ok && !strings.HasSuffix(name, "/") {
+	if module, ok := builtinModule(name); ok {
 		if module == absentPrefix {
+			if prefixedModules[bare] {
+				bare = name
+			}
 			return r.absentModule(bare)
 		}
 		m := r.load(module)
@@ -64,6 +83,8 @@ func (r *realm) requireModule(name string) goja.Value {
 	}
 	text := "Cannot find module '" + name + "'"
 	switch {
+	case strings.HasPrefix(name, "node:"):
+		text = "No such built-in module: " + name
 	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "/"):
 		text += ": functions share code through context.functions.execute, not through files"
 	default:
@@ -238,7 +259,7 @@ func (r *realm) packageCode(p *packageProgram, name string) *goja.Program {
 
 // IsBuiltin reports whether a name is one of Node's own modules.
 func IsBuiltin(name string) bool {
-	_, ok := builtinModules[strings.TrimPrefix(name, "node:")]
+	_, ok := builtinModule(name)
 	return ok
 }
 
@@ -247,6 +268,9 @@ func BuiltinNames() []string {
 	var names []string
 	for n := range builtinModules {
 		names = append(names, n, "node:"+n)
+	}
+	for n := range prefixedModules {
+		names = append(names, "node:"+n)
 	}
 	return names
 }

@@ -197,5 +197,9 @@ Object.assign(Buffer, {
 });
 
 var api = { Buffer: Buffer, SlowBuffer: Buffer, kMaxLength: 512 * 1024 * 1024, constants: { MAX_LENGTH: 512 * 1024 * 1024, MAX_STRING_LENGTH: 512 * 1024 * 1024 }, INSPECT_MAX_BYTES: 50,
-  atob: load('encoding').atob, btoa: load('encoding').btoa };
+  kStringMaxLength: 512 * 1024 * 1024, atob: load('encoding').atob, btoa: load('encoding').btoa,
+  isAscii: function (b) { return Buffer.from(b.buffer || b, b.byteOffset, b.byteLength).every(function (x) { return x < 128; }); },
+  isUtf8: function (b) { try { native.utf8Decode(Buffer.from(b.buffer || b, b.byteOffset, b.byteLength), true); return true; } catch (e) { return false; } } };
+// Made when they are asked for: fetch needs this module.
+for (var n of ['Blob', 'File']) (function (n) { Object.defineProperty(api, n, { get: function () { return load('fetch')[n]; }, enumerable: true }); })(n);
 return Object.assign({ exports: api, adopt: adopt, bytesOf: bytesOf }, api);

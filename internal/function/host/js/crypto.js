@@ -196,6 +196,9 @@ function hashOf(k) { var h = k.algorithm.hash; return typeof h === 'string' ? h 
 var webcrypto = { subtle: subtle, getRandomValues: fillRandom, randomUUID: randomUUID };
 
 var api = {
+  hash: function (n, data, encoding) { var h = new Hash(n).update(data); return encoding === 'buffer' ? h.digest() : h.digest(encoding || 'hex'); },
+  getFips: function () { return 0; },
+  generateKey: function (kind, o, cb) { var k = api.generateKeySync(kind, o); later(function () { cb(null, k); }); },
   constants: constants, webcrypto: webcrypto, subtle: subtle, getRandomValues: fillRandom, KeyObject: KeyObject, Hash: Hash, Hmac: Hmac, Sign: Sign, Verify: Verify,
   createHash: function (n) { return new Hash(n); }, createHmac: function (n, k) { return new Hmac(n, k); }, getHashes: function () { return native.hashes(); },
   getCiphers: function () { return ['aes-128-cbc', 'aes-192-cbc', 'aes-256-cbc', 'aes-128-ctr', 'aes-192-ctr', 'aes-256-ctr', 'aes-128-ecb', 'aes-192-ecb', 'aes-256-ecb', 'aes-128-gcm', 'aes-192-gcm', 'aes-256-gcm', 'des-ede3-cbc', 'des-ede3']; },
@@ -222,5 +225,5 @@ var api = {
   pbkdf2Sync: pbkdf2Sync, pbkdf2: async(pbkdf2Sync), scryptSync: scryptSync, scrypt: async(scryptSync), hkdfSync: hkdfSync, hkdf: async(hkdfSync),
 };
 api.generateKeyPair[Symbol.for('nodejs.util.promisify.custom')] = async function (kind, options) { return generateKeyPairSync(kind, options); };
-for (var name of ['createDiffieHellman', 'createDiffieHellmanGroup', 'getDiffieHellman', 'createCipher', 'createDecipher', 'diffieHellman', 'X509Certificate']) api[name] = refuse(name);
+for (var name of ['createDiffieHellman', 'createDiffieHellmanGroup', 'getDiffieHellman', 'createCipher', 'createDecipher', 'diffieHellman', 'DiffieHellman', 'X509Certificate', 'Certificate', 'checkPrime', 'checkPrimeSync', 'generatePrime', 'generatePrimeSync']) api[name] = refuse(name);
 return { exports: api, webcrypto: webcrypto, keyBytes: key };

@@ -19,6 +19,7 @@ for (var n of Object.keys(promises)) (function (n) {
     promises[n].apply(null, a).then(function (v) { if (n === 'lookup' && !Array.isArray(v)) cb(null, v.address, v.family); else cb(null, v); }, function (e) { cb(e); });
   };
 })(n);
+for (var name of ['lookupService', 'resolveAny', 'resolveCaa', 'resolveNaptr', 'resolvePtr', 'resolveSoa', 'reverse']) { api[name] = load('absent').make.refuse('dns.' + name); promises[name] = load('absent').make.refuse('dns.promises.' + name); }
 class Resolver { constructor() { Object.assign(this, api); } setServers() {} getServers() { return []; } cancel() {} }
 class PromiseResolver { constructor() { Object.assign(this, promises); } setServers() {} getServers() { return []; } cancel() {} }
 api.Resolver = Resolver; promises.Resolver = PromiseResolver;

@@ -102,4 +102,11 @@ EventEmitter.on = function (e, name) {
     [Symbol.asyncIterator || Symbol.for('Symbol.asyncIterator')]: function () { return this; },
   };
 };
+EventEmitter.getEventListeners = function (e, name) { return typeof e.listeners === 'function' ? e.listeners(name) : []; };
+EventEmitter.getMaxListeners = function (e) { return typeof e.getMaxListeners === 'function' ? e.getMaxListeners() : 0; };
+EventEmitter.setMaxListeners = function (n) { for (var i = 1; i < arguments.length; i++) if (typeof arguments[i].setMaxListeners === 'function') arguments[i].setMaxListeners(n); };
+EventEmitter.addAbortListener = function (signal, fn) {
+  if (signal.aborted) Promise.resolve().then(fn); else signal.addEventListener('abort', fn, { once: true });
+  return { [Symbol.dispose || Symbol.for('Symbol.dispose')]: function () { signal.removeEventListener('abort', fn); } };
+};
 return { exports: EventEmitter };

@@ -39,5 +39,5 @@ var path = {
   toNamespacedPath: function (p) { return p; },
 };
 path.posix = path;
-path.win32 = path;
+path.win32 = load('absent').make('path.win32', { sep: '\\', delimiter: ';' });
 return { exports: path };

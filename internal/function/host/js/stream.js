@@ -390,5 +390,10 @@ Stream.promises = {
   pipeline: function () { var a = Array.prototype.slice.call(arguments); return new Promise(function (ok, bad) { pipeline.apply(null, a.concat(function (e) { e ? bad(e) : ok(); })); }); },
   finished: function (s, o) { return new Promise(function (ok, bad) { finished(s, o || {}, function (e) { e ? bad(e) : ok(); }); }); },
 };
+Stream.isReadable = function (s) { return !!s && !s.destroyed && s.readable === true; };
+Stream.isWritable = function (s) { return !!s && !s.destroyed && s.writable === true; };
+Stream.isErrored = function (s) { return !!s && !!s.errored; };
+Stream.isDestroyed = function (s) { return !!s && s.destroyed === true; };
+Stream.destroy = function (s, e) { return s.destroy(e); };
 Stream.prototype.pipe = readable.pipe;
 return { exports: Stream };

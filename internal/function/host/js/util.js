@@ -59,6 +59,12 @@ var types = {
   isStringObject: function (v) { return typeof v === 'object' && tag(v) === 'String'; }, isBooleanObject: function (v) { return typeof v === 'object' && tag(v) === 'Boolean'; }, isBoxedPrimitive: function (v) { return v !== null && typeof v === 'object' && /^(Number|String|Boolean|Symbol|BigInt)$/.test(tag(v)); },
   isArgumentsObject: function (v) { return tag(v) === 'Arguments'; }, isModuleNamespaceObject: function () { return false; }, isExternal: function () { return false; }, isKeyObject: function () { return false; }, isCryptoKey: function () { return false; },
 };
+for (var name of ['Int8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array']) (function (name) {
+  types['is' + name] = function (v) { return ArrayBuffer.isView(v) && tag(v) === name; };
+})(name);
+types.isMapIterator = function (v) { return tag(v) === 'Map Iterator'; };
+types.isSetIterator = function (v) { return tag(v) === 'Set Iterator'; };
+types.isBigIntObject = function (v) { return typeof v === 'object' && tag(v) === 'BigInt'; };
 var util = {
   inspect: ins.inspect, format: ins.format, formatWithOptions: function () { return ins.format.apply(null, Array.prototype.slice.call(arguments, 1)); },
   promisify: promisify,

@@ -1,0 +1,1 @@
+return { exports: load('path').exports.win32 };
