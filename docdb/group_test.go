@@ -59,6 +59,13 @@ func groupCollection(t *testing.T, coll *mongo.Collection) {
 		} else {
 			d = append(d, bson.E{Key: "dec", Value: int64(math.MaxInt64 - r.IntN(1000))})
 		}
+		// Doubles and decimals of every magnitude, of which a sum has to round off.
+		if r.IntN(3) == 0 {
+			dec, _ := bson.ParseDecimal128(fmt.Sprintf("%d%016dE%d", r.Int64N(2e17)-1e17, r.Int64N(1e16), r.IntN(50)-40))
+			d = append(d, bson.E{Key: "mix", Value: dec})
+		} else {
+			d = append(d, bson.E{Key: "mix", Value: (r.Float64() - 0.5) * math.Pow(10, float64(r.IntN(60)-30))})
+		}
 		d = append(d, bson.E{Key: "i", Value: int32(r.IntN(100))}, bson.E{Key: "f", Value: r.Float64()}, bson.E{Key: "in", Value: bson.D{{Key: "g", Value: int32(r.IntN(3))}}})
 		if r.IntN(300) == 0 {
 			d = append(d, bson.E{Key: "pad", Value: strings.Repeat("p", 20_000)})
@@ -88,7 +95,7 @@ func TestSharedGroups(t *testing.T) {
 	ctx := context.Background()
 	all := bson.D{}
 	for _, op := range []string{"$sum", "$avg", "$min", "$max", "$first", "$last", "$push", "$addToSet"} {
-		for _, f := range []string{"x", "i", "odd", "dec"} {
+		for _, f := range []string{"x", "i", "odd", "dec", "mix"} {
 			all = append(all, bson.E{Key: op[1:] + "_" + f, Value: bson.D{{Key: op, Value: "$" + f}}})
 		}
 	}

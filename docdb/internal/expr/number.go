@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 	"math/big"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -102,13 +103,7 @@ func exactDecimal(f float64) value.Decimal {
 		return value.DecimalInf(f < 0)
 	}
 	m, e := math.Frexp(f)
-	c := big.NewInt(int64(m * (1 << 53)))
-	if e -= 53; e >= 0 {
-		return value.DecimalFromBig(c.Lsh(c, uint(e)), 0)
-	}
-	// c / 2^n is c × 5^n / 10^n.
-	c.Mul(c, new(big.Int).Exp(big.NewInt(5), big.NewInt(int64(-e)), nil))
-	return value.DecimalFromBig(c, e)
+	return value.DecimalFromBinary(big.NewInt(int64(m*(1<<53))), e-53)
 }
 
 // integer returns n as an int64 when it is a whole number in range.
@@ -173,16 +168,16 @@ func mulOverflows(a, b int64) (int64, bool) {
 	return c, c/b != a || (a == -1 && b == math.MinInt64) || (b == -1 && a == math.MinInt64)
 }
 
-// Sum adds numbers exactly as $add and $sum do: integers without loss, doubles with a compensating second double, decimals as
-// decimals; the result has the widest type that was added, and an integer sum beyond 64 bits becomes a double
-// (mongo-engine.md §3.4). The zero Sum is 0 as a 32-bit integer.
+// Sum adds numbers exactly, as $add and $sum do: the result has the widest type that was added, and an integer sum beyond 64 bits becomes
+// a double (mongo-engine.md §3.4). What is rounded is the result, not the steps, so that sums of parts add up to the sum of all; only a
+// sum of doubles that has left their range stays infinite. The zero Sum is 0 as a 32-bit integer.
 type Sum struct {
 	t       bson.Type
-	hi, lo  float64 // hi+lo is the sum of everything but decimals, once inexact
+	hi, lo  float64   // hi+lo is the sum of everything but decimals and i
+	tail    []float64 // what hi and lo have no room for, from small to large, no two of them overlapping
 	i       int64
 	big     bool // i has overflowed into hi, lo
-	d       value.Decimal
-	decimal bool
+	d       *value.DecimalSum
 	special float64 // Inf and NaN, which would spoil the compensation
 	count   int64
 }
@@ -222,11 +217,7 @@ func (s *Sum) addNumber(n number) {
 	s.t = wider(s.t, n.t)
 	switch n.t {
 	case bson.TypeDecimal128:
-		if !s.decimal {
-			s.decimal, s.d = true, n.d
-			return
-		}
-		s.d = s.d.Add(n.d)
+		s.decimals().Add(n.d)
 	case bson.TypeDouble:
 		if math.IsInf(n.f, 0) || math.IsNaN(n.f) {
 			s.special += n.f
@@ -244,16 +235,46 @@ func (s *Sum) addNumber(n number) {
 	}
 }
 
-// addFloat is Knuth's two-sum: the rounding error of hi goes to lo.
+func (s *Sum) decimals() *value.DecimalSum {
+	if s.d == nil {
+		s.d = &value.DecimalSum{}
+	}
+	return s.d
+}
+
+// addFloat adds f to hi, what that rounds off to lo, and what that rounds off to tail.
 func (s *Sum) addFloat(f float64) {
-	sum := s.hi + f
+	sum, off := twoSum(s.hi, f)
 	if math.IsInf(sum, 0) {
 		s.special += sum
 		return
 	}
-	b := sum - s.hi
-	s.lo += (s.hi - (sum - b)) + (f - b)
 	s.hi = sum
+	if s.lo, off = twoSum(s.lo, off); off != 0 {
+		s.addTail(off)
+	}
+}
+
+// twoSum is a+b as a double and what it lacks (Knuth).
+func twoSum(a, b float64) (sum, off float64) {
+	sum = a + b
+	t := sum - a
+	return sum, (a - (sum - t)) + (b - t)
+}
+
+// addTail grows the expansion of tail by f (Shewchuk).
+func (s *Sum) addTail(f float64) {
+	kept := s.tail[:0]
+	for _, p := range s.tail {
+		var off float64
+		if f, off = twoSum(f, p); off != 0 {
+			kept = append(kept, off)
+		}
+	}
+	if f != 0 {
+		kept = append(kept, f)
+	}
+	s.tail = kept
 }
 
 // addInt adds an integer without loss, as two halves that each fit a double.
@@ -266,8 +287,7 @@ func (s *Sum) addInt(i int64) {
 // Count returns how many numbers were added.
 func (s *Sum) Count() int64 { return s.count }
 
-// Merge adds everything that o has. Integers and doubles come out as if they had been added one by one, but for what is beyond the
-// 106 bits that two doubles hold; decimals, which round to 34 digits at each step, are then rounded at other steps.
+// Merge adds everything that o has; o is not to be used any more.
 func (s *Sum) Merge(o *Sum) {
 	if o.t == 0 {
 		return
@@ -279,48 +299,68 @@ func (s *Sum) Merge(o *Sum) {
 	t, n := wider(s.t, o.t), s.count+o.count
 	s.addNumber(number{t: bson.TypeInt64, i: o.i})
 	s.addFloat(o.hi)
-	s.lo += o.lo
+	s.addFloat(o.lo)
+	for _, f := range o.tail {
+		s.addFloat(f)
+	}
 	s.special += o.special
 	s.big = s.big || o.big
-	if o.decimal {
-		s.addNumber(number{t: bson.TypeDecimal128, d: o.d})
+	if o.d != nil {
+		s.decimals().Merge(o.d)
 	}
 	s.t, s.count = t, n
 }
 
 // Double is the sum as a double.
 func (s *Sum) Double() float64 {
+	if math.IsNaN(s.special) {
+		return math.NaN() // one NaN, whichever came first
+	}
 	if s.special != 0 {
 		return s.special
 	}
 	t := *s
+	t.tail = slices.Clone(s.tail)
 	t.addInt(s.i)
 	f := t.hi + t.lo
-	if s.decimal {
-		f += s.d.Float64()
+	if len(t.tail) > 0 {
+		f, _ = s.exact().Float64()
+	}
+	if s.d != nil {
+		f += s.d.Decimal().Float64()
 	}
 	return f
 }
 
+// sumBits hold a sum of doubles, from the least bit of the smallest to the carries of the largest.
+const sumBits = 2200
+
+// exact is the sum of everything but decimals and what is not finite.
+func (s *Sum) exact() *big.Float {
+	f := new(big.Float).SetPrec(sumBits).SetInt64(s.i)
+	for _, p := range append([]float64{s.hi, s.lo}, s.tail...) {
+		f.Add(f, big.NewFloat(p))
+	}
+	return f
+}
+
+// asDecimal adds two sums that are rounded to decimals each: that of the decimals and that of all else, as MongoDB does.
 func (s *Sum) asDecimal() value.Decimal {
+	var all value.DecimalSum
 	if s.special != 0 {
-		d := exactDecimal(s.special)
-		if s.decimal {
-			d = d.Add(s.d)
-		}
-		return d
+		all.Add(exactDecimal(s.special))
+	} else if f := s.exact(); f.Sign() != 0 {
+		bits := int(f.MinPrec())
+		exp := f.MantExp(f)
+		c, _ := f.SetMantExp(f, bits).Int(nil)
+		var others value.DecimalSum
+		others.Add(value.DecimalFromBinary(c, exp-bits))
+		all.Add(others.Decimal())
 	}
-	d := value.DecimalFromInt(s.i)
-	if s.hi != 0 || s.lo != 0 {
-		d = d.Add(exactDecimal(s.hi).Add(exactDecimal(s.lo)))
+	if s.d != nil {
+		all.Add(s.d.Decimal())
 	}
-	if s.decimal {
-		if s.i == 0 && s.hi == 0 && s.lo == 0 {
-			return s.d
-		}
-		d = d.Add(s.d)
-	}
-	return d
+	return all.Decimal()
 }
 
 // number is the sum in its own type.
@@ -333,15 +373,8 @@ func (s *Sum) number() number {
 	}
 	if s.big {
 		// The integers that overflowed may have come back into range.
-		hi, lo := s.hi, s.lo
-		if h, ok := wholeFloat(hi); ok {
-			if l, ok := wholeFloat(lo); ok {
-				if c, over := addOverflows(h, l); !over {
-					if c, over = addOverflows(c, s.i); !over {
-						return number{t: bson.TypeInt64, i: c}
-					}
-				}
-			}
+		if i, acc := s.exact().Int64(); acc == big.Exact {
+			return number{t: bson.TypeInt64, i: i}
 		}
 		return number{t: bson.TypeDouble, f: s.Double()}
 	}

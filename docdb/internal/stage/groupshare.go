@@ -14,7 +14,7 @@ const partShare = 16
 
 // share has the input's documents grouped in parts, by several processors, if it can be shared out and all accumulators can be
 // merged. Parts are merged in the order of the input, so that groups come in the order of their first documents and $first, $last and
-// $push see what they would have seen. Sums of doubles are compensated to twice a double's digits in either case.
+// $push see what they would have seen. Sums add up to the same in parts (expr.Sum).
 func (s *grouping) share(ctx context.Context) error {
 	in, ok := s.src.(*input)
 	if !ok || !s.g.merges || in.meta != nil {

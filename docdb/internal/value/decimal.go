@@ -224,21 +224,23 @@ func toDecimalExact(v bson.RawValue) Decimal {
 			return Decimal{neg: math.Signbit(f)}
 		}
 		m, e := math.Frexp(f) // f = m × 2^e with 53 bits in m
-		c := new(big.Int).SetInt64(int64(math.Abs(m) * (1 << 53)))
-		e -= 53
-		if e >= 0 {
-			return Decimal{neg: f < 0, coef: c.Lsh(c, uint(e))}
-		}
-		// c / 2^n = c × 5^n / 10^n
-		if tz := int(c.TrailingZeroBits()); tz > 0 {
-			k := min(tz, -e)
-			c.Rsh(c, uint(k))
-			e += k
-		}
-		c.Mul(c, new(big.Int).Exp(big.NewInt(5), big.NewInt(int64(-e)), nil))
-		return Decimal{neg: f < 0, coef: c, exp: e}
+		return DecimalFromBinary(big.NewInt(int64(m*(1<<53))), e-53)
 	}
 	return DecimalNaN()
+}
+
+// DecimalFromBinary returns c × 2^exp with all of its digits and no more of them than it takes.
+func DecimalFromBinary(c *big.Int, exp int) Decimal {
+	if tz := int(c.TrailingZeroBits()); exp < 0 && tz > 0 {
+		k := min(tz, -exp)
+		c = new(big.Int).Rsh(c, uint(k))
+		exp += k
+	}
+	if exp >= 0 {
+		return DecimalFromBig(new(big.Int).Lsh(c, uint(exp)), 0)
+	}
+	// c / 2^n is c × 5^n / 10^n.
+	return DecimalFromBig(new(big.Int).Mul(c, new(big.Int).Exp(big.NewInt(5), big.NewInt(int64(-exp)), nil)), exp)
 }
 
 // ParseDecimal reads a decimal in the notation of NumberDecimal: digits with an optional fraction and exponent, "Infinity", "NaN".
