@@ -215,10 +215,10 @@ func countOf(op string, e expr.Expr, group bson.RawValue) (int, error) {
 // parseN reads the n of an accumulator: a whole number above zero.
 func parseN(op string, v bson.RawValue) (int, error) {
 	n, err := expr.ParseN(op, v)
-	if err != nil {
-		return 0, mongoerr.New(7548606, "%s", mongoerr.As(err).Message)
+	if e := mongoerr.As(err); e != nil && e.Code != 31109 {
+		return 0, mongoerr.New(7548606, "%s", e.Message)
 	}
-	return n, nil
+	return n, err
 }
 
 func fields(arg bson.RawValue, unknown mongoerr.Code, names ...string) ([]bson.RawValue, error) {

@@ -140,6 +140,9 @@ func ParseN(op string, v bson.RawValue) (int, error) {
 	if !ok {
 		return 0, mongoerr.New(5787902, "Value for 'n' must be of integral type, but found %s", show(v))
 	}
+	if err := n.longRange(); err != nil {
+		return 0, err
+	}
 	i, ok := n.integer()
 	if !ok {
 		return 0, mongoerr.New(5787903, "Value for 'n' must be of integral type, but found %s", show(v))

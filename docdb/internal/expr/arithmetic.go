@@ -464,7 +464,10 @@ func rounding(op string) func(*Env, []bson.RawValue) (bson.RawValue, error) {
 			}
 			p, ok := numberOf(a[1])
 			if !ok {
-				return Null, mongoerr.New(51082, "precision argument to %s must be a integral value", op)
+				return Null, mongoerr.New(16004, "can't convert from BSON type %s to long", typeName(a[1]))
+			}
+			if err := p.longRange(); err != nil {
+				return Null, err
 			}
 			if places, ok = p.integer(); !ok {
 				return Null, mongoerr.New(51082, "precision argument to %s must be a integral value", op)

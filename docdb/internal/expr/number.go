@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
 
@@ -115,6 +116,14 @@ func (n number) integer() (int64, bool) {
 		return n.d.Int64()
 	}
 	return n.i, true
+}
+
+// longRange refuses a double that is beyond every 64-bit integer, or NaN, where MongoDB converts before it looks.
+func (n number) longRange() error {
+	if n.t == bson.TypeDouble && !(n.f >= -1<<63 && n.f < 1<<63) {
+		return mongoerr.New(31109, "Can't coerce out of range value %v to long", n.f)
+	}
+	return nil
 }
 
 // wholeFloat returns f as an int64 when it is whole and in range.

@@ -18,8 +18,8 @@ func regexOperators() []operator {
 	}
 }
 
-// maxMatches bounds the matches of one $regexFindAll.
-const maxMatches = 1 << 20
+// smallestMatch is the size of a match that has no text and no captures.
+const smallestMatch = 41
 
 func compileRegex(c *compiler, name string, arg bson.RawValue) (Expr, error) {
 	vs, err := named(arg, mongoerr.New(51103, "%s expects an object of named arguments but found: %s", name, typeName(arg)), func(f string) error {
@@ -149,26 +149,32 @@ func (r *regexExpr) eval(env *Env, es []Expr) (bson.RawValue, error) {
 		if m == nil || err != nil {
 			return Null, err
 		}
-		return env.match(s, m)
+		return env.match(s, m, utf8.RuneCountInString(s[:m[0]]))
 	}
-	all, err := re.FindAll(s, maxMatches)
+	all, err := re.FindAll(s, MaxValueBytes/smallestMatch+1)
 	if err != nil {
 		return Null, err
 	}
 	base := len(env.stack)
 	defer func() { env.stack = env.stack[:base] }()
+	size, at, idx := 0, 0, 0
 	for _, m := range all {
-		v, err := env.match(s, m)
+		idx += utf8.RuneCountInString(s[at:m[0]])
+		at = m[0]
+		v, err := env.match(s, m, idx)
 		if err != nil {
 			return Null, err
+		}
+		if size += len(v.Value); size > MaxValueBytes {
+			return Null, mongoerr.New(51151, "%s: the size of buffer to store output exceeded the 64MB limit", r.name)
 		}
 		env.stack = append(env.stack, v)
 	}
 	return env.Array(env.stack[base:])
 }
 
-// match builds {match, idx, captures}.
-func (e *Env) match(s string, m []int) (bson.RawValue, error) {
+// match builds {match, idx, captures} of a match that begins at the character idx.
+func (e *Env) match(s string, m []int, idx int) (bson.RawValue, error) {
 	text, err := e.String(s[m[0]:m[1]])
 	if err != nil {
 		return Null, err
@@ -187,6 +193,5 @@ func (e *Env) match(s string, m []int) (bson.RawValue, error) {
 	if err != nil {
 		return Null, err
 	}
-	idx := e.Int32(int32(utf8.RuneCountInString(s[:m[0]])))
-	return e.object([]member{{[]byte("match"), text}, {[]byte("idx"), idx}, {[]byte("captures"), list}})
+	return e.object([]member{{[]byte("match"), text}, {[]byte("idx"), e.Int32(int32(idx))}, {[]byte("captures"), list}})
 }

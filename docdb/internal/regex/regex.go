@@ -1,13 +1,16 @@
 // Package regex runs MongoDB's regular expressions, which are PCRE.
 //
 // A pattern that Go's regexp package understands with the same meaning runs there: in linear time, on bytes. Anything else
-// (look-around, back-references, atomic groups, …) runs on a backtracking engine under a time limit. What neither knows is refused
+// (look-around, back-references, atomic groups, …) runs on a backtracking engine under a time limit. What neither knows, such as
+// possessive quantifiers, is refused
 // with code 51091 (mongo-engine.md §2.1).
 package regex
 
 import (
 	"bytes"
 	"regexp"
+	"regexp/syntax"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -206,26 +209,112 @@ func (r *Regexp) Find(s string, start int) ([]int, error) {
 	if m == nil {
 		return nil, nil
 	}
-	return byteOffsets(s, m), nil
+	return byteOffsets(runeOffsets(s), m), nil
 }
 
-// FindAll returns all matches that do not overlap, at most limit of them.
+// FindAll returns all matches that do not overlap, at most limit of them, as MongoDB's $regexFindAll finds them: each search begins where
+// the last match ended, a character further on if that was empty; and none begins at the end of s but the first.
 func (r *Regexp) FindAll(s string, limit int) ([][]int, error) {
-	if r.fast != nil && r.position {
+	if r.fast == nil || !r.position {
+		return r.backtrackAll(s, limit)
+	}
+	empty, before := r.shape()
+	switch {
+	case !empty:
 		return r.fast.FindAllStringSubmatchIndex(s, limit), nil
+	case before:
+		return r.backtrackAll(s, limit)
 	}
 	var out [][]int
-	for at := 0; at <= len(s) && len(out) < limit; {
-		m, err := r.Find(s, at)
-		if err != nil || m == nil {
-			return out, err
+	for at := 0; (at < len(s) || at == 0) && len(out) < limit; {
+		m := r.fast.FindStringSubmatchIndex(s[at:])
+		if m == nil {
+			break
+		}
+		for i := range m {
+			if m[i] >= 0 {
+				m[i] += at
+			}
 		}
 		out = append(out, m)
-		at = m[1]
+		at = max(m[1], 1)
 		if m[0] == m[1] {
-			_, n := utf8.DecodeRuneInString(s[at:])
-			at += max(n, 1)
+			_, n := utf8.DecodeRuneInString(s[m[1]:])
+			at = m[1] + max(n, 1)
 		}
+	}
+	return out, nil
+}
+
+// shape says whether the linear expression may match an empty text, and whether it looks at what is before a match.
+func (r *Regexp) shape() (empty, before bool) {
+	re, err := syntax.Parse(r.fast.String(), syntax.Perl)
+	if err != nil {
+		return true, true
+	}
+	return least(re) == 0, looksBack(re)
+}
+
+// least is a lower bound of the length of a match, 0 or 1.
+func least(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral, syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1
+	case syntax.OpCapture, syntax.OpPlus:
+		return least(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return least(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		return slices.Max(lengths(re.Sub))
+	case syntax.OpAlternate:
+		return slices.Min(lengths(re.Sub))
+	}
+	return 0
+}
+
+func lengths(list []*syntax.Regexp) []int {
+	out := make([]int, 0, len(list))
+	for _, re := range list {
+		out = append(out, least(re))
+	}
+	return out
+}
+
+func looksBack(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginLine, syntax.OpBeginText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	}
+	return slices.ContainsFunc(re.Sub, looksBack)
+}
+
+// backtrackAll is FindAll by the backtracking engine, all within one time limit.
+func (r *Regexp) backtrackAll(s string, limit int) ([][]int, error) {
+	if err := r.backtracker(); err != nil {
+		return nil, err
+	}
+	if len(s) > MaxBacktrackInput {
+		return nil, mongoerr.New(codeMatchFailed, "Error occurred while executing the regular expression %s: the subject is longer than %d bytes", r, MaxBacktrackInput)
+	}
+	until := time.Now().Add(MatchTimeout)
+	var out [][]int
+	offsets := runeOffsets(s)
+	last := len(offsets) - 1
+	m, err := r.slow.FindStringMatch(s)
+	for err == nil && m != nil && len(out) < limit {
+		if len(out)&0xff == 0xff && time.Now().After(until) {
+			return nil, r.timeout()
+		}
+		out = append(out, byteOffsets(offsets, m))
+		if end := m.Index + m.Length; end >= last || m.Length == 0 && end+1 >= last {
+			return out, nil
+		}
+		m, err = r.slow.FindNextMatch(m)
+	}
+	if err != nil {
+		return nil, r.timeout()
 	}
 	return out, nil
 }
@@ -238,15 +327,19 @@ func (r *Regexp) Groups() int {
 	return len(r.slow.GetGroupNumbers()) - 1
 }
 
-// byteOffsets converts the rune positions of a match.
-func byteOffsets(s string, m *regexp2.Match) []int {
-	groups := m.Groups()
-	out := make([]int, 2*len(groups))
+// runeOffsets are the bytes at which the characters of s begin, and its end.
+func runeOffsets(s string) []int {
 	at := make([]int, 0, utf8.RuneCountInString(s)+1)
 	for i := range s {
 		at = append(at, i)
 	}
-	at = append(at, len(s))
+	return append(at, len(s))
+}
+
+// byteOffsets converts the rune positions of a match.
+func byteOffsets(at []int, m *regexp2.Match) []int {
+	groups := m.Groups()
+	out := make([]int, 2*len(groups))
 	for i, g := range groups {
 		if len(g.Captures) == 0 {
 			out[2*i], out[2*i+1] = -1, -1

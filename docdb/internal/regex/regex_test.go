@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -125,15 +126,51 @@ func TestHostilePatternsEnd(t *testing.T) {
 	}
 }
 
+// TestFindAll compares all matches with one search after the other, by whichever engine.
 func TestFindAll(t *testing.T) {
-	for _, p := range []string{`a|$`, `\b`, `(?=a)`, `a*`} {
+	for _, p := range []string{`a|$`, `\b`, `(?=a)`, `a*`, `a+`, ``, `^`, `a|`, `(x)?`, `[ab]{0,2}`, `(?i)A?`, `.`, `(?:a|b)+`, `\Bé?`} {
 		re, err := Compile(p, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := re.FindAll("baéa", 100)
-		if err != nil || len(all) == 0 || len(all) > 6 {
-			t.Errorf("%s: %v, %v", p, all, err)
+		for _, text := range []string{"", "a", "baéa", "aab aé", "éé"} {
+			var want [][]int
+			for at := 0; at < len(text) || at == 0; {
+				m, err := re.Find(text, at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m == nil {
+					break
+				}
+				want = append(want, m)
+				if at = m[1]; m[0] == m[1] {
+					_, n := utf8.DecodeRuneInString(text[at:])
+					at += max(n, 1)
+				}
+			}
+			got, err := re.FindAll(text, 100)
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%q in %q: %v, %v; one by one %v", p, text, got, err, want)
+			}
+		}
+	}
+}
+
+// TestFindAllEnds: all matches of a long text are found in one go, or the time is up; it does not take the text for each of them.
+func TestFindAllEnds(t *testing.T) {
+	text := strings.Repeat("a", MaxBacktrackInput)
+	for pattern, want := range map[string]int{"(?=.)": len(text), "a*": 1, "": len(text), "a": len(text), `\b`: 2} {
+		re, err := Compile(pattern, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := re.FindAll(text, len(text)+1)
+		if e := mongoerr.As(err); e != nil && e.Code == 51156 {
+			continue
+		}
+		if err != nil || len(all) != want {
+			t.Errorf("%s: %d matches, %v; want %d", pattern, len(all), err, want)
 		}
 	}
 }

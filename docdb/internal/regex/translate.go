@@ -15,8 +15,14 @@ type translation struct {
 	text          string // the text of a literal pattern
 }
 
+// boundaries are \b and \B by the letters of ASCII, as PCRE has them; the backtracking engine's are by those of Unicode.
+var boundaries = map[byte]string{
+	'b': `(?:(?<=[0-9A-Za-z_])(?![0-9A-Za-z_])|(?<![0-9A-Za-z_])(?=[0-9A-Za-z_]))`,
+	'B': `(?:(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_])|(?<![0-9A-Za-z_])(?![0-9A-Za-z_]))`,
+}
+
 // translate rewrites what the engines understand differently from PCRE: $ without the m option (also before a last newline), the
-// classes \h, \H, \N and \R, and the x option's blanks and comments.
+// classes \h, \H, \N, \R, \s and \S (which have the vertical tab), \b and \B, and the x option's blanks and comments.
 func translate(p string, extended, multiline bool) translation {
 	var lin, back, text strings.Builder
 	var t translation
@@ -69,6 +75,16 @@ func translate(p string, extended, multiline bool) translation {
 			case e == 'R':
 				special()
 				both(`(?:\r\n|[\n\x0b\f\r\x{85}\x{2028}\x{2029}])`)
+			case e == 'b' || e == 'B':
+				special()
+				lin.WriteString(p[i-1 : i+1])
+				back.WriteString(boundaries[e])
+			case e == 's':
+				special()
+				both(`[\t-\r ]`)
+			case e == 'S':
+				special()
+				both(`[^\t-\r ]`)
 			case e == 'Z':
 				special()
 				t.dollar = true
