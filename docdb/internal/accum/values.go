@@ -160,7 +160,7 @@ func (a *merge) Add(env *expr.Env) error {
 		return err
 	}
 	if v.Type != bson.TypeEmbeddedDocument {
-		return mongoerr.New(40400, "$mergeObjects requires object inputs, but input is of type %s", value.TypeName(v.Type))
+		return mongoerr.New(5911200, "$mergeObjects requires object inputs, but input is of type %s", value.TypeName(v.Type))
 	}
 	v = expr.Clone(v)
 	a.bytes += len(v.Value)

@@ -179,6 +179,9 @@ func (c *call) openPipeline(ctx context.Context, name string, stages []bson.Raw,
 				q = q2
 			}
 		}
+		if q.text == nil && slices.Contains(push.Meta, "textScore") {
+			return nil, nil, 0, noTextScore()
+		}
 		limit := int64(-1)
 		if push.Limit > 0 {
 			limit = push.Limit

@@ -1,9 +1,13 @@
 package command
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/expr"
+	"regent/docdb/internal/match"
+	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/project"
 	"regent/docdb/internal/update"
 	"regent/docdb/internal/value"
@@ -38,7 +42,28 @@ func (c *call) projection(q *query, spec bson.Raw) (*projection, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.text == nil && slices.Contains(p.Metas(), "textScore") {
+		return nil, noTextScore()
+	}
+	if p.NeedsPosition() && q.filter != nil && hasExpr(q.matcher().Root()) {
+		return nil, mongoerr.New(mongoerr.QueryFeatureNotAllowed, "$expr is not allowed in this context")
+	}
 	return &projection{p, q}, nil
+}
+
+// noTextScore is the error of asking for the score of a search where there is no search.
+func noTextScore() error {
+	return mongoerr.New(40218, "query requires text score metadata, but it is not available")
+}
+
+// hasExpr reports whether a filter has an $expr among its conditions.
+func hasExpr(n match.Node) (found bool) {
+	conjuncts(n, func(n match.Node) {
+		if _, ok := n.(*match.Expr); ok {
+			found = true
+		}
+	})
+	return found
 }
 
 // needsMatch reports whether the projection depends on how the document matched, or on metadata.

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/expr"
@@ -69,7 +71,7 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 	}
 	var err error
 	opts := matchOptions(q.strings(), q.scope, q.exprOpts)
-	opts.Text = noText
+	opts.Near, opts.Text = true, noText
 	if coll != nil {
 		opts.Text = q.textCompiler(coll)
 	}
@@ -136,6 +138,9 @@ func (q *query) setSort(s bson.Raw) error {
 	}
 	q.sort = append(bson.Raw(nil), s...)
 	if by.NeedsMeta() {
+		if q.text == nil && slices.ContainsFunc(by.Parts, func(p sortkey.Part) bool { return p.Meta == "textScore" }) {
+			return noTextScore()
+		}
 		return nil
 	}
 	for _, p := range by.Parts {

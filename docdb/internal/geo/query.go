@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
 
@@ -376,10 +377,10 @@ func (q *Query) nearPoint(args bson.RawValue, siblings bson.Raw) error {
 		}
 		d, isNumber := value.Float64(v)
 		if !isNumber {
-			return bad("%s must be a number", name[1:])
+			return badDistance(q, name, 16893, 16895, "%s must be a number")
 		}
 		if !(d >= 0) {
-			return bad("%s must be non-negative", name[1:])
+			return badDistance(q, name, 16894, 16896, "%s must be non-negative")
 		}
 		if name == "$minDistance" {
 			q.minDistance = d
@@ -389,6 +390,17 @@ func (q *Query) nearPoint(args bson.RawValue, siblings bson.Raw) error {
 	}
 	q.finishNear()
 	return nil
+}
+
+// badDistance is what is wrong with a distance; beside a pair of coordinates it has a code of its own.
+func badDistance(q *Query, name string, least, greatest mongoerr.Code, format string) error {
+	switch {
+	case q.geoJSONPoint:
+		return bad(format, name[1:])
+	case name == "$minDistance":
+		return mongoerr.New(least, format, name)
+	}
+	return mongoerr.New(greatest, format, name)
 }
 
 func (q *Query) finishNear() {

@@ -12,6 +12,8 @@ import (
 type compiler struct {
 	opts Options
 	text bool // a $text was seen
+	// optional counts the $or, $nor, $not and $elemMatch around, elements the $elemMatch among them.
+	optional, elements int
 }
 
 // topLevelOp compiles an operator that stands where a field name would.
@@ -152,6 +154,10 @@ func (c *compiler) logical(op string, v bson.RawValue, depth int, _ bool) (Node,
 	if v.Type != bson.TypeArray {
 		return nil, bad("%s must be an array", op)
 	}
+	if op != "$and" {
+		c.optional++
+		defer func() { c.optional-- }()
+	}
 	var children []Node
 	it := value.Over(v.Value)
 	for it.Next() {
@@ -188,6 +194,9 @@ func (c *compiler) logical(op string, v bson.RawValue, depth int, _ bool) (Node,
 }
 
 func (c *compiler) expr(op string, v bson.RawValue, _ int, _ bool) (Node, error) {
+	if c.elements > 0 {
+		return nil, bad("%s can only be applied to the top-level document", op)
+	}
 	if c.opts.Expr == nil {
 		return nil, mongoerr.New(mongoerr.QueryFeatureNotAllowed, "%s is not allowed in this context", op)
 	}
@@ -223,6 +232,9 @@ func (c *compiler) constant(op string, v bson.RawValue, _ int, _ bool) (Node, er
 }
 
 func (c *compiler) sample(op string, v bson.RawValue, _ int, _ bool) (Node, error) {
+	if c.elements > 0 {
+		return nil, bad("%s can only be applied to the top-level document", op)
+	}
 	rate, ok := value.Float64(v)
 	if !ok {
 		return nil, bad("argument to $sampleRate must be a numeric type")
@@ -244,8 +256,8 @@ func (c *compiler) textSearch(op string, v bson.RawValue, _ int, _ bool) (Node, 
 		return nil, bad("Too many text expressions")
 	}
 	c.text = true
-	if c.opts.Text == nil {
-		return nil, mongoerr.New(mongoerr.QueryFeatureNotAllowed, "%s is not allowed in this context", op)
+	if c.opts.Text == nil || c.elements > 0 {
+		return nil, bad("%s is not allowed in this context", op)
 	}
 	s, err := c.opts.Text(v.Value)
 	if err != nil {

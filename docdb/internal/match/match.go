@@ -24,6 +24,8 @@ type Options struct {
 	JSONSchema func(schema bson.Raw) (func(doc bson.Raw) (bool, error), error)
 	// Geo compiles $geoWithin, $geoIntersects, $near and $nearSphere for one field. nil refuses them.
 	Geo func(op string, args bson.RawValue, siblings bson.Raw) (Geometry, error)
+	// Near allows $near and $nearSphere, which order the documents and not only select them.
+	Near bool
 	// Rand returns a random number in [0, 1) for $sampleRate. nil refuses it.
 	Rand func() float64
 	// Text allows $text, which the engine runs with its index: the compiled node matches what TextScore says. nil refuses it.

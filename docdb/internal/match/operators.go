@@ -128,7 +128,9 @@ func (o *operand) not() (Node, error) {
 	case value.Count(o.v.Value) == 0:
 		return nil, bad("$not cannot be empty")
 	}
+	o.c.optional++
 	n, err := o.c.operators(o.path, o.v.Value, o.depth+1)
+	o.c.optional--
 	return &Not{n}, err
 }
 
@@ -242,6 +244,8 @@ func (o *operand) elemMatch() (Node, error) {
 	if !value.IsDoc(o.v) {
 		return nil, bad("$elemMatch needs an Object")
 	}
+	o.c.optional++
+	defer func() { o.c.optional-- }()
 	if isOperators(o.v.Value) {
 		first := value.Over(o.v.Value)
 		first.Next()
@@ -250,7 +254,9 @@ func (o *operand) elemMatch() (Node, error) {
 			return &ElemMatchValue{o.path, n}, err
 		}
 	}
+	o.c.elements++
 	n, err := o.c.filter(o.v.Value, o.depth+1, false)
+	o.c.elements--
 	return &ElemMatch{o.path, n}, err
 }
 
@@ -320,6 +326,9 @@ func (o *operand) regex() (Node, error) {
 			return nil, bad("$options has to be a string")
 		}
 		if options != "" {
+			if first := value.Over(o.siblings); first.Next() && first.Key() == "$options" {
+				return nil, mongoerr.New(51074, "options set in both $regex and $options")
+			}
 			return nil, mongoerr.New(51075, "options set in both $regex and $options")
 		}
 		options = s
@@ -358,11 +367,35 @@ func (o *operand) geo() (Node, error) {
 	case "$geoNear":
 		op = "$near"
 	}
+	if op == "$near" || op == "$nearSphere" {
+		if err := o.orders(); err != nil {
+			return nil, err
+		}
+	}
 	g, err := o.c.opts.Geo(op, o.v, o.siblings)
 	if err != nil {
 		return nil, err
 	}
 	return &Geo{Path: o.path, Op: op, Geometry: g}, nil
+}
+
+// orders refuses $near where documents cannot be ordered by it: it is a condition that every result satisfies, alone on its field.
+func (o *operand) orders() error {
+	if !o.c.opts.Near {
+		return mongoerr.New(5626500, "$geoNear, $near, and $nearSphere are not allowed in this context, as these operators require sorting geospatial data. If you do not need sort, consider using $geoWithin instead.")
+	}
+	if o.c.optional > 0 {
+		return bad("geoNear must be top-level expr")
+	}
+	it := value.Over(o.siblings)
+	for it.Next() {
+		switch it.Key() {
+		case "$near", "$nearSphere", "$geoNear", "$minDistance", "$maxDistance":
+		default:
+			return mongoerr.New(34413, "Can't parse extra field: %s", value.ShowElement(it.Key(), it.Value()))
+		}
+	}
+	return nil
 }
 
 // distance accepts the legacy form {$near: [x, y], $maxDistance: d}, where $near reads it.

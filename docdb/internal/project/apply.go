@@ -170,12 +170,12 @@ func (r *run) position(dst []byte, key string, v bson.RawValue) ([]byte, error) 
 	if v.Type != bson.TypeArray {
 		return value.Append(dst, key, v), nil
 	}
-	e := bson.RawValue{}
-	if r.Position >= 0 {
-		e = value.Index(v.Value, r.Position)
-	}
-	if e.Type == 0 {
+	if r.Position < 0 {
 		return nil, mongoerr.New(51246, "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array")
+	}
+	e := value.Index(v.Value, r.Position)
+	if e.Type == 0 {
+		return nil, mongoerr.New(51247, "Executor error during find command :: caused by :: positional operator '.$' element mismatch")
 	}
 	return value.Append(dst, key, value.ArrayOf([]bson.RawValue{e})), nil
 }

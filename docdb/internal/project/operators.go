@@ -12,6 +12,9 @@ import (
 
 // operator compiles the forms that only find's projections have; done is false for what is an expression.
 func (c *compiler) operator(path value.Path, name string, arg, whole bson.RawValue) (done bool, err error) {
+	if find := !c.opts.Stage && (name == "$slice" || name == "$elemMatch"); (find || name == "$meta") && value.Count(whole.Value) > 1 {
+		return true, mongoerr.New(16410, "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
+	}
 	switch name {
 	case "$meta":
 		return true, c.meta(path, arg)
@@ -103,7 +106,11 @@ func (c *compiler) elemMatch(path value.Path, arg bson.RawValue) error {
 	}
 	// The condition is a query's $elemMatch; its position tells which element.
 	cond := value.DocOf(value.Field{Name: path[0], Value: value.Doc(value.DocOf(value.Field{Name: "$elemMatch", Value: arg}))})
-	m, err := match.Compile(cond, c.opts.Match)
+	opts := c.opts.Match
+	opts.JSONSchema = func(bson.Raw) (func(bson.Raw) (bool, error), error) {
+		return nil, mongoerr.New(mongoerr.QueryFeatureNotAllowed, "$jsonSchema is not allowed in this context")
+	}
+	m, err := match.Compile(cond, opts)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/match"
+	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
 
@@ -144,6 +145,10 @@ func EvaluateLet(let bson.Raw, opts expr.Options) ([]Variable, error) {
 		name, v, ok := it.Next()
 		if !ok {
 			return out, nil
+		}
+		switch string(name) {
+		case "NOW", "CLUSTER_TIME", "USER_ROLES":
+			return nil, mongoerr.New(4738901, "Attempt to set internal constant: %s", name)
 		}
 		if err := expr.ValidVariable(string(name)); err != nil {
 			return nil, err

@@ -44,6 +44,9 @@ func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) 
 			if g.id != nil {
 				return nil, mongoerr.New(15948, "a group's _id may only be specified once")
 			}
+			if err := computedKey(v); err != nil {
+				return nil, err
+			}
 			var err error
 			if g.id, err = expr.Compile(v, c.scope); err != nil {
 				return nil, err
@@ -63,6 +66,22 @@ func compileGroup(c *compiler, name string, spec bson.RawValue) (*group, error) 
 	g.idOnly, _ = expr.FieldPath(g.id)
 	g.idField = expr.NotedField(g.id)
 	return g, nil
+}
+
+// computedKey refuses a key that looks like an inclusion: {_id: {a: 1}}.
+func computedKey(id bson.RawValue) error {
+	if id.Type != bson.TypeEmbeddedDocument {
+		return nil
+	}
+	for it := expr.Each(id.Value); ; {
+		name, v, ok := it.Next()
+		if !ok || len(name) > 0 && name[0] == '$' {
+			return nil
+		}
+		if v.Type == bson.TypeBoolean || value.IsNumber(v) {
+			return mongoerr.New(17390, "$group does not support inclusion-style expressions")
+		}
+	}
 }
 
 // accumulator compiles field: {$operator: …}.
@@ -88,6 +107,9 @@ func (c *compiler) accumulator(field string, v bson.RawValue) (*accum.Spec, erro
 	}
 	if len(op) == 0 || op[0] != '$' {
 		return nil, mongoerr.New(40234, "The field '%s' must be an accumulator object", field)
+	}
+	if arg.Type == bson.TypeArray {
+		return nil, mongoerr.New(40237, "The %s accumulator is a unary operator", op)
 	}
 	return accum.Compile(string(op), arg, c.scope)
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -26,6 +27,17 @@ func compileMatch(c *compiler, _ string, spec bson.RawValue) (*matchStage, error
 	var err error
 	m.m, err = c.filter(spec.Value, func() *expr.Env { return m.env }, &m.reads)
 	return m, err
+}
+
+// searches reports whether the filter has a $text.
+func (m *matchStage) searches() bool {
+	switch n := m.m.Root().(type) {
+	case *match.Text:
+		return true
+	case *match.And:
+		return slices.ContainsFunc(n.Children, func(c match.Node) bool { _, ok := c.(*match.Text); return ok })
+	}
+	return false
 }
 
 func (m *matchStage) open(r *run, src source) (source, error) {

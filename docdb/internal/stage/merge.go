@@ -99,8 +99,8 @@ func (m *mergeStage) target(c *compiler, into bson.RawValue) error {
 			return err
 		}
 		for i, n := range []string{"db", "coll"} {
-			if !expr.Missing(vs[i]) && vs[i].Type != bson.TypeString {
-				return mongoerr.New(51178, "$merge 'into' field '%s' must be a string, but found %s", n, typeName(vs[i]))
+			if !expr.Nullish(vs[i]) && vs[i].Type != bson.TypeString {
+				return mongoerr.New(mongoerr.TypeMismatch, "BSON field '$merge.into.%s' is the wrong type '%s', expected type 'string'", n, typeName(vs[i]))
 			}
 		}
 		if text(vs[0]) != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -36,8 +37,11 @@ func compileOut(c *compiler, _ string, spec bson.RawValue) (*outStage, error) {
 			return nil, mongoerr.New(mongoerr.InvalidOptions, "$out to a time series collection is not supported: this server has none")
 		}
 		for i, n := range []string{"db", "coll"} {
+			if expr.Nullish(vs[i]) {
+				return nil, mongoerr.New(40414, "BSON field '$out.%s' is missing but a required field", n)
+			}
 			if vs[i].Type != bson.TypeString {
-				return nil, mongoerr.New(16990, "$out only supports a string or object argument with db and coll, but %s is %s", n, typeName(vs[i]))
+				return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field '$out.%s' is the wrong type '%s', expected type 'string'", n, typeName(vs[i]))
 			}
 		}
 		o.ns = Namespace{text(vs[0]), text(vs[1])}
@@ -49,6 +53,9 @@ func compileOut(c *compiler, _ string, spec bson.RawValue) (*outStage, error) {
 	}
 	if restricted(o.ns.DB) {
 		return nil, mongoerr.New(31321, "Can't $out to internal database: %s", o.ns.DB)
+	}
+	if strings.HasPrefix(o.ns.Collection, "system.") {
+		return nil, mongoerr.New(17385, "Can't $out to special collection: %s", o.ns.Collection)
 	}
 	if c.env.Collections == nil {
 		return nil, mongoerr.New(mongoerr.IllegalOperation, "other collections cannot be written here")

@@ -57,11 +57,32 @@ func collStats(name string, spec bson.RawValue) error {
 		}
 		switch string(n) {
 		case "latencyStats", "storageStats", "count", "queryExecStats", "operationStats":
+			if v.Type == bson.TypeNull {
+				continue
+			}
 			if v.Type != bson.TypeEmbeddedDocument {
 				return mongoerr.New(mongoerr.TypeMismatch, "BSON field '$collStats.%s' is the wrong type '%s', expected type 'object'", n, typeName(v))
 			}
+			if err := collStatsOption(string(n), v); err != nil {
+				return err
+			}
 		default:
 			return mongoerr.New(40415, "BSON field '$collStats.%s' is an unknown field.", n)
+		}
+	}
+}
+
+// collStatsOption checks what a part of $collStats may have.
+func collStatsOption(name string, v bson.RawValue) error {
+	for it := expr.Each(v.Value); ; {
+		n, _, ok := it.Next()
+		switch {
+		case !ok || name == "storageStats" || name == "operationStats":
+			return nil
+		case name != "latencyStats":
+			return mongoerr.New(31170, "%s field must be empty", name)
+		case string(n) != "histograms":
+			return mongoerr.New(40415, "BSON field '$collStats.latencyStats.%s' is an unknown field.", n)
 		}
 	}
 }

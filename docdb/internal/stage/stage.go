@@ -209,6 +209,9 @@ func compilePipeline(pipeline []bson.Raw, env *Env, scope *expr.Scope) (*Pipelin
 		if err != nil {
 			return nil, err
 		}
+		if m, ok := nodes[0].(*matchStage); ok && i > 0 && m.searches() {
+			return nil, mongoerr.New(17313, "$match with $text is only allowed as the first pipeline stage")
+		}
 		p.specs = append(p.specs, spec{d.name, v, d.place, len(nodes)})
 		p.nodes = append(p.nodes, nodes...)
 	}

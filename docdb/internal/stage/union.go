@@ -41,6 +41,8 @@ func compileUnion(c *compiler, _ string, spec bson.RawValue) (*union, error) {
 				return nil, mongoerr.New(mongoerr.FailedToParse, "$unionWith stage without explicit collection must have a pipeline with $documents as first stage")
 			}
 			ns.DB = c.env.DB
+		} else if vs[0].Type != bson.TypeString {
+			return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field '$unionWith.coll' is the wrong type '%s', expected type 'string'", typeName(vs[0]))
 		} else if ns, err = c.collectionName(vs[0], "$unionWith argument 'coll'"); err != nil {
 			return nil, err
 		}

@@ -32,14 +32,6 @@ func compilePush(c *compiler, path string, arg rawValue) error {
 			if err := op.modifiers(arg.Value); err != nil {
 				return err
 			}
-		} else {
-			it := value.Over(arg.Value)
-			if it.Next() {
-				switch k := it.Key(); k {
-				case "$slice", "$sort", "$position":
-					return mongoerr.New(mongoerr.DollarPrefixedFieldName, "The dollar ($) prefixed field '%s' in '%s..%s' is not valid for storage.", k, path, k)
-				}
-			}
 		}
 	}
 	return c.add(path, op)

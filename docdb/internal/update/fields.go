@@ -209,8 +209,10 @@ func (o *renameOp) source(r *run) (rawValue, error) {
 			v = value.Lookup(v.Value, part)
 		case bson.TypeArray:
 			return value.Missing, mongoerr.New(mongoerr.BadValue, "The source field cannot be an array element, '%s' in doc with %s has an array field called '%s'", o.from, strings.Trim(r.id(), "{}"), o.from[i-1])
-		default:
+		case 0:
 			return value.Missing, nil
+		default:
+			return value.Missing, mongoerr.New(mongoerr.PathNotViable, "cannot use the part (%s of %s) to traverse the element (%s)", o.from[i-1], o.from, value.Show(value.Doc(value.DocOf(value.Field{Name: o.from[i-1], Value: v}))))
 		}
 	}
 	return v, nil
@@ -260,7 +262,7 @@ func compileBit(c *compiler, path string, arg rawValue) error {
 		switch it.Key() {
 		case "and", "or", "xor":
 		default:
-			return mongoerr.New(mongoerr.BadValue, "The $bit modifier only supports 'and', 'or', and 'xor', not '%s' which is an unknown operator: {%s: %s}", it.Key(), it.Key(), value.Show(it.Value()))
+			return mongoerr.New(mongoerr.FailedToParse, "The $bit modifier only supports 'and', 'or', and 'xor', not '%s' which is an unknown operator: {%s: %s}", it.Key(), it.Key(), value.Show(it.Value()))
 		}
 		if t := it.Value().Type; t != bson.TypeInt32 && t != bson.TypeInt64 {
 			return mongoerr.New(mongoerr.BadValue, "The $bit modifier field must be an Integer(32/64 bit); a '%s' is not supported here: %s", value.TypeName(t), value.ShowElement(it.Key(), it.Value()))
@@ -268,7 +270,7 @@ func compileBit(c *compiler, path string, arg rawValue) error {
 		op.steps = append(op.steps, bitStep{strings.Clone(it.Key()), it.Value()})
 	}
 	if len(op.steps) == 0 {
-		return mongoerr.New(mongoerr.BadValue, "You must pass in at least one bitwise operation. The format is: {$bit: {field: {and/or/xor: #}}")
+		return mongoerr.New(mongoerr.FailedToParse, "You must pass in at least one bitwise operation. The format is: {$bit: {field: {and/or/xor: #}}")
 	}
 	return c.add(path, op)
 }

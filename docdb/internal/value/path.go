@@ -114,15 +114,15 @@ func eachInArray(arr []byte, rest Path, leaf Leaf, index int, visit func(v bson.
 		}
 		switch {
 		case len(rest) == 1:
-			if visit(it.val, at) {
+			if visit(it.val, index) {
 				return true
 			}
 		case it.val.Type == bson.TypeEmbeddedDocument:
-			if each(it.val.Value, rest[1:], leaf, at, false, visit) {
+			if each(it.val.Value, rest[1:], leaf, index, false, visit) {
 				return true
 			}
 		case it.val.Type == bson.TypeArray:
-			if eachInArray(it.val.Value, rest[1:], leaf, at, visit) {
+			if eachInArray(it.val.Value, rest[1:], leaf, index, visit) {
 				return true
 			}
 		}
