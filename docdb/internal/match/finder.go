@@ -44,11 +44,12 @@ func (m *Matcher) Finder(fields []string) *Finder {
 	return f
 }
 
-// Match reports whether the document satisfies the filter, and if it does, what its members are: found has one for each name.
-func (f *Finder) Match(doc bson.Raw, found []value.Found) (bool, error) {
-	clear(found)
+// Match reports whether the document satisfies the filter, and if it does, what its members are: found has one for each name. It
+// follows the layout that it has learned from documents before.
+func (f *Finder) Match(doc bson.Raw, found []value.Found, layout *value.Layout) (bool, error) {
 	seen, all := uint32(0), uint32(1)<<len(f.checks)-1
-	m := value.Members(doc)
+	var m value.Named
+	layout.Follow(&m, doc)
 	for seen != all {
 		i, t, v := m.Find(f.names)
 		if i < 0 {
@@ -67,7 +68,14 @@ func (f *Finder) Match(doc bson.Raw, found []value.Found) (bool, error) {
 			}
 		}
 	}
-	if seen != all {
+	if seen == all {
+		layout.Learn(&m, f.names)
+	} else {
+		for i := range found {
+			if seen&(1<<i) == 0 {
+				found[i] = value.Found{}
+			}
+		}
 		if ok, err := missing(f.checks, seen); !ok || err != nil {
 			return false, err
 		}

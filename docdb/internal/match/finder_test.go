@@ -21,13 +21,17 @@ func TestFinderAgrees(t *testing.T) {
 		fields := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "longer than a word", ""}), 0, 4, rapid.ID[string]).Draw(t, "fields")
 		finder := m.Finder(fields)
 		found := make([]value.Found, len(fields))
-		for range 8 {
-			d := raw(t, anyDoc(t, 3))
+		var layout value.Layout
+		var d bson.Raw
+		for range 12 {
+			if d == nil || rapid.Bool().Draw(t, "another") {
+				d = raw(t, anyDoc(t, 3))
+			}
 			for i := range found {
 				found[i] = value.Found{Type: bson.TypeNull} // of the document before
 			}
 			want, wantErr := m.Match(d)
-			got, err := finder.Match(d, found)
+			got, err := finder.Match(d, found, &layout)
 			if got != want || (err == nil) != (wantErr == nil) {
 				t.Fatalf("%s on %s: %t, %v, want %t, %v", value.ShowDoc(f), value.ShowDoc(d), got, err, want, wantErr)
 			}

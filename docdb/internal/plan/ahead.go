@@ -62,6 +62,7 @@ type segment struct {
 	beyond   store.RecordID // no record lies between to and this one
 	sink     Sink
 	found    []value.Found
+	layout   value.Layout
 	buf      []byte
 	hits     []hit
 	taken    int
@@ -234,7 +235,7 @@ func (g *segment) look(a *ahead, id store.RecordID, doc bson.Raw, began time.Tim
 	g.docs++
 	var wanted bool
 	if g.sink != nil {
-		wanted, g.err = a.find.Match(doc, g.found)
+		wanted, g.err = a.find.Match(doc, g.found, &g.layout)
 	} else {
 		wanted, g.err = a.where(doc)
 	}

@@ -17,10 +17,11 @@ type Sink = interface {
 	Add(doc bson.Raw, found []value.Found) (more bool, err error)
 }
 
-// Finder decides as a Filter does, and finds the members of a document that sinks want. Several goroutines call Match.
+// Finder decides as a Filter does, and finds the members of a document that sinks want. Several goroutines call Match, each with a layout
+// of its own.
 type Finder struct {
 	Fields int // how many members
-	Match  func(doc bson.Raw, found []value.Found) (bool, error)
+	Match  func(doc bson.Raw, found []value.Found, layout *value.Layout) (bool, error)
 }
 
 // sharing is how an ahead hands documents to sinks.
@@ -55,6 +56,7 @@ func (s *Scan) Share(ctx context.Context, find Finder, begin func() Sink, merge 
 // alone hands the first documents to a sink.
 func (s *Scan) alone(ctx context.Context, find Finder, sink Sink, merge func(Sink) (bool, error)) (more bool, err error) {
 	found := make([]value.Found, find.Fields)
+	var layout value.Layout
 	for room := true; room && s.Stats.Docs < aloneDocs; {
 		doc, err := s.nextAny(ctx)
 		if err == io.EOF {
@@ -64,7 +66,7 @@ func (s *Scan) alone(ctx context.Context, find Finder, sink Sink, merge func(Sin
 		if err != nil {
 			return false, err
 		}
-		ok, err := find.Match(doc, found)
+		ok, err := find.Match(doc, found, &layout)
 		if err == nil && ok {
 			room, err = sink.Add(doc, found)
 		}

@@ -89,8 +89,7 @@ type packCache struct {
 	packs map[packKey]*Pack
 	bytes int64
 	most  int64
-	// mapped is the bytes of packs that are not on the heap, also of those that somebody still holds.
-	mapped atomic.Int64
+	slab  slab // has the documents of packs, also of those that somebody still holds
 	// full is the time until which it is of no use to make packs, as there was no room.
 	full int64
 	// lines have the time of the last batch that wrote into a pack of theirs; floor is the time of the last one that removed a range.
@@ -112,7 +111,7 @@ func newPackCache(size int64) *packCache {
 	if size < 2*maxPack {
 		return nil
 	}
-	return &packCache{packs: map[packKey]*Pack{}, most: size}
+	return &packCache{packs: map[packKey]*Pack{}, most: size, slab: slab{most: int((size + size/4 + extent - 1) / extent)}}
 }
 
 func (k packKey) line() int {
@@ -152,27 +151,22 @@ func (c *packCache) put(k packKey, at uint64, p *Pack) {
 	c.bytes += p.size()
 }
 
-// mappedPack is the size from which on the documents of a pack lie outside of Go's heap (see arena), where that has them.
-const mappedPack = 64 << 10
+// slabPack is the size from which on the documents of a pack lie outside of Go's heap, where that has them.
+const slabPack = 16 << 10
 
-// make makes a pack of what is copied from data. What it has mapped is given back when nobody holds the pack any more; when much waits
-// for that, packs are on the heap again, so that the collector sees to it.
+// make makes a pack of what is copied from data. Its place in the slab is given back when nobody holds the pack any more; when much waits
+// for that, packs are on the heap, so that the collector sees to it.
 func (c *packCache) make(docs []packed, data []byte) *Pack {
 	p := &Pack{docs: slices.Clone(docs)}
-	n := int64(len(data))
-	if n < mappedPack || c.mapped.Add(n) > c.most+c.most/4 {
-		if n >= mappedPack {
-			c.mapped.Add(-n)
-		}
+	if len(data) >= slabPack {
+		p.data = c.slab.take(len(data))
+	}
+	if p.data == nil {
 		p.data = bytes.Clone(data)
 		return p
 	}
-	p.data = mapped(len(data))
 	copy(p.data, data)
-	runtime.AddCleanup(p, func(b []byte) {
-		unmap(b)
-		c.mapped.Add(-n)
-	}, p.data)
+	runtime.AddCleanup(p, c.slab.give, p.data)
 	return p
 }
 

@@ -58,18 +58,16 @@ type Found struct {
 type Named struct {
 	doc []byte
 	at  int // where the next member begins
+
+	steps   []layoutStep // what is expected
+	step    int          // of them from at on
+	strayed bool         // something else was there
 }
 
 // Members returns a walk over the members of a document.
-func Members(doc []byte) Named {
-	if len(doc) < 5 {
-		return Named{}
-	}
-	n := int(int32(binary.LittleEndian.Uint32(doc)))
-	if n < 5 || n > len(doc) {
-		return Named{}
-	}
-	return Named{doc[:n], 4}
+func Members(doc []byte) (m Named) {
+	(&Layout{}).Follow(&m, doc)
+	return m
 }
 
 // The bytes of a word that are zero are found by a subtraction that borrows there first.
@@ -81,6 +79,12 @@ const (
 // Find moves to the next member that has one of the names and returns which one, and its value in parts (a RawValue does not fit
 // into registers); -1 at the end, or at malformed bytes. It is the inner loop of every scan.
 func (m *Named) Find(names *Names) (i int, t bson.Type, v []byte) {
+	if m.step < len(m.steps) {
+		if i, t, v := m.follow(); i >= 0 {
+			return i, t, v
+		}
+	}
+	m.strayed = true
 	doc, at := m.doc, m.at
 	for at+9 <= len(doc) {
 		head := doc[at : at+9 : at+9]

@@ -1,9 +1,11 @@
 package value_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +65,44 @@ func TestFindNames(t *testing.T) {
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("names %q in %x:\n got %v\nwant %v", list, doc, got, want)
+		}
+
+		// A walk that follows the layout of the document finds the same in it and in others that differ here and there.
+		var layout value.Layout
+		var m value.Named
+		layout.Follow(&m, doc)
+		for range 1 + r.IntN(4) {
+			if i, _, _ := m.Find(names); i < 0 {
+				break
+			}
+		}
+		layout.Learn(&m, names)
+		for variant := range 6 {
+			d := bytes.Clone(doc)
+			for range variant {
+				switch at := r.IntN(len(d) + 1); r.IntN(3) {
+				case 0:
+					d = d[:at]
+				case 1:
+					d = slices.Insert(d, at, byte(r.IntN(4)))
+				default:
+					if at < len(d) {
+						d[at] ^= 1 << r.IntN(8)
+					}
+				}
+			}
+			plain, following := value.Members(d), value.Named{}
+			layout.Follow(&following, d)
+			for {
+				i, typ, v := plain.Find(names)
+				j, kind, w := following.Find(names)
+				if i != j || typ != kind || !bytes.Equal(v, w) {
+					t.Fatalf("names %q in %x after %x: %d %v %x by the layout, not %d %v %x", list, d, doc, j, kind, w, i, typ, v)
+				}
+				if i < 0 {
+					break
+				}
+			}
 		}
 	}
 }
