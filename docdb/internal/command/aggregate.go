@@ -248,7 +248,7 @@ func (l *limiting) Close() error { return l.src.Close() }
 // detached is a call that lives on in a cursor: it has none of the request's bytes.
 func (c *call) detached() *call {
 	d := &call{e: c.e, c: c.c, cmd: nil, ctx: &opContext{parent: context.Background()}, db: c.db, name: c.name, sess: c.sess, txn: c.txn, hasTxn: c.hasTxn, inTxn: c.inTxn,
-		txnNumber: c.txnNumber, readLevel: c.readLevel, atTime: c.atTime, lazy: c.lazy, noJournal: c.noJournal}
+		txnNumber: c.txnNumber, readLevel: c.readLevel, atTime: c.atTime, lazy: c.lazy, noJournal: c.noJournal, running: c.runs()}
 	return d
 }
 

@@ -27,6 +27,8 @@ const (
 	documents        // an array, or a document sequence beside the body
 	numeric          // any number
 	uuid             // a UUID
+	objectID         // an ObjectId
+	long             // a 64-bit integer
 )
 
 func (k kind) expected() string {
@@ -47,6 +49,10 @@ func (k kind) expected() string {
 		return "string, object"
 	case uuid:
 		return "binData"
+	case objectID:
+		return "objectId"
+	case long:
+		return "long"
 	}
 	return "any"
 }
@@ -67,6 +73,10 @@ func (k kind) accepts(v bson.RawValue) bool {
 		return value.IsNumber(v)
 	case hintValue:
 		return v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeString
+	case objectID:
+		return v.Type == bson.TypeObjectID
+	case long:
+		return v.Type == bson.TypeInt64
 	case updateValue:
 		return v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray
 	}

@@ -86,6 +86,12 @@ type call struct {
 	// alone says that the command has one statement, whose unit is committed durably; synced that this has happened.
 	alone, synced bool
 
+	// labelsGiven says that the error has its labels from a fail point, which are not added to.
+	labelsGiven bool
+
+	// running is the context for what goes on evaluating between requests: see runningContext. nil until it is needed.
+	running *runningContext
+
 	out []byte // the reply document so far, without its end
 	// bare leaves out ok and the times: the reply is complete.
 	end bool
@@ -118,6 +124,7 @@ func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply
 	c.ctx = &both.opContext
 	c.ctx.parent = ctx
 	defer c.ctx.end()
+	defer c.pause()
 	defer cl.op.end()
 	defer cl.docs.trim()
 	start := len(dst)
@@ -220,6 +227,9 @@ func (c *call) run() (err error) {
 		return mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", c.name)
 	}
 	if err := c.failpoint(); err != nil {
+		if c.inTxn && !c.labelsGiven && cmd.Name != "commitTransaction" && cmd.Name != "abortTransaction" && !errors.Is(err, errClose) {
+			err = c.labelled(err)
+		}
 		return err
 	}
 	if c.e.ctx.Err() != nil {
@@ -240,6 +250,9 @@ func (c *call) run() (err error) {
 	if c.startTxn && !c.inTxn {
 		return mongoerr.New(mongoerr.InvalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified")
 	}
+	if c.inTxn && !cmd.InTransaction {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Cannot run '%s' in a multi-document transaction.", c.name)
+	}
 	if cmd.NoSession || cmd.Open && !c.c.Trusted() {
 		return c.translate(cmd.Run(c))
 	}
@@ -259,11 +272,14 @@ func (c *call) run() (err error) {
 func (c *call) labelled(err error) error {
 	m := mongoerr.As(err)
 	switch m.Code {
-	case mongoerr.WriteConflict, mongoerr.LockTimeout, mongoerr.SnapshotUnavailable, mongoerr.NoSuchTransaction,
-		mongoerr.ShutdownInProgress, mongoerr.InterruptedAtShutdown:
-		if !m.HasLabel(mongoerr.LabelTransientTransaction) {
-			return m.WithLabels(mongoerr.LabelTransientTransaction)
+	case mongoerr.WriteConflict, mongoerr.LockTimeout, mongoerr.SnapshotUnavailable, mongoerr.NoSuchTransaction:
+	default:
+		if !retryable(m.Code) {
+			return m
 		}
+	}
+	if !m.HasLabel(mongoerr.LabelTransientTransaction) {
+		return m.WithLabels(mongoerr.LabelTransientTransaction)
 	}
 	return m
 }
@@ -280,6 +296,8 @@ func (c *call) translate(err error) error {
 	switch {
 	case errors.Is(err, store.ErrWriteConflict), errors.Is(err, store.ErrNeedLock):
 		return mongoerr.New(mongoerr.WriteConflict, "Caused by :: Write conflict during plan execution and yielding is disabled. :: Please retry your operation or multi-document transaction.")
+	case errors.Is(err, store.ErrLockTimeout):
+		return mongoerr.New(mongoerr.LockTimeout, "Unable to acquire the lock of the catalogue within a max lock request timeout of '5ms' milliseconds.")
 	case errors.Is(err, store.ErrCollectionGone):
 		return mongoerr.New(mongoerr.QueryPlanKilled, "collection dropped")
 	case errors.Is(err, store.ErrTransactionTooLarge):
@@ -349,19 +367,28 @@ func (c *call) appendError(err error) {
 		c.value("topologyVersion", c.e.topologyVersion())
 	}
 	labels := m.Labels
+	if c.labelsGiven {
+		c.appendLabels(labels)
+		return
+	}
 	if c.hasTxn && (!c.inTxn || c.cmd != nil && (c.cmd.Name == "commitTransaction" || c.cmd.Name == "abortTransaction")) && retryable(m.Code) {
 		labels = append(labels[:len(labels):len(labels)], mongoerr.LabelRetryableWrite)
 	}
 	if resumable(m.Code) && c.watches() && !m.HasLabel(mongoerr.LabelResumableChangeStream) {
 		labels = append(labels[:len(labels):len(labels)], mongoerr.LabelResumableChangeStream)
 	}
-	if len(labels) > 0 {
-		i, b := bsoncore.AppendArrayElementStart(c.out, "errorLabels")
-		for j, l := range labels {
-			b = bsoncore.AppendStringElement(b, fmt.Sprint(j), l)
-		}
-		c.out, _ = bsoncore.AppendArrayEnd(b, i)
+	c.appendLabels(labels)
+}
+
+func (c *call) appendLabels(labels []string) {
+	if len(labels) == 0 {
+		return
 	}
+	i, b := bsoncore.AppendArrayElementStart(c.out, "errorLabels")
+	for j, l := range labels {
+		b = bsoncore.AppendStringElement(b, fmt.Sprint(j), l)
+	}
+	c.out, _ = bsoncore.AppendArrayEnd(b, i)
 }
 
 // retryable lists the codes after which a driver sends a retryable write again (mongo-engine.md §1.4).

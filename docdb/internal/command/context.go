@@ -120,3 +120,47 @@ func (o *opContext) Value(key any) any {
 	}
 	return o.parent.Value(key)
 }
+
+// runningContext is the context of expressions inside filters and projections. They outlive the command that compiled them: the cursor's
+// next getMore runs them under its own time limit, and what is read ahead between two requests under none.
+type runningContext struct {
+	now atomic.Pointer[opContext]
+}
+
+// runs gives the context of the command's expressions.
+func (c *call) runs() *runningContext {
+	if c.running == nil {
+		c.running = &runningContext{}
+		c.running.now.Store(c.ctx)
+	}
+	return c.running
+}
+
+// pause is the end of the request: what goes on is nobody's to stop.
+func (c *call) pause() {
+	if c.running != nil {
+		c.running.now.Store(nil)
+	}
+}
+
+// Err implements context.Context.
+func (r *runningContext) Err() error {
+	o := r.now.Load()
+	if o == nil {
+		return nil
+	}
+	err := o.Err()
+	if err != nil && r.now.Load() != o {
+		return nil // the request has ended meanwhile, and its context with it
+	}
+	return err
+}
+
+// Done implements context.Context; nobody waits for it.
+func (*runningContext) Done() <-chan struct{} { return nil }
+
+// Deadline implements context.Context.
+func (*runningContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Value implements context.Context.
+func (*runningContext) Value(any) any { return nil }

@@ -105,10 +105,7 @@ func (c *call) createAs(n store.NewCollection, options bson.D) error {
 	if other, ok := c.e.st.DatabaseLike(c.db); ok {
 		return mongoerr.New(13297, "db already exists with different case already have: [%s] trying to create [%s]", other, c.db)
 	}
-	if c.txn != nil {
-		c.txn.begin()
-	}
-	coll, err := c.e.st.Create(n)
+	coll, err := c.make(n)
 	if errors.Is(err, store.ErrNamespaceExists) {
 		d := coll.Def()
 		if bytes.Equal(d.Options, raw) && d.View == n.View {
@@ -119,9 +116,6 @@ func (c *call) createAs(n store.NewCollection, options bson.D) error {
 			what = "view"
 		}
 		return mongoerr.New(mongoerr.NamespaceExists, "namespace %s.%s already exists, but with different options, as a %s: %s", n.DB, n.Name, what, d.Options)
-	}
-	if err == nil && c.txn != nil {
-		c.txn.begin().Adopt(coll)
 	}
 	return err
 }

@@ -69,6 +69,7 @@ type cursor struct {
 	stop chan struct{}
 	// atTime is the time of the snapshot of a read with level snapshot.
 	atTime  uint64
+	running *runningContext
 	command bson.Raw
 
 	mu     sync.Mutex
@@ -264,6 +265,7 @@ func (c *call) openCursor(ctx context.Context, cur *cursor, batch int64, single 
 			cur.onName = cur.on.Def().Namespace()
 		}
 		cur.txn = c.txn
+		cur.running = c.running
 		cur.user = c.c.login.name
 		if c.sess != nil {
 			cur.sess = c.sess.id
@@ -382,6 +384,9 @@ func getMore(c *call) error {
 		return mongoerr.New(mongoerr.CursorNotFound, "cursor id %d not found", id)
 	}
 	c.watching = cur.events != nil
+	if c.running = cur.running; c.running != nil {
+		c.running.now.Store(c.ctx)
+	}
 	now := c.e.opts.Now().UnixMilli()
 	cur.used.Store(now)
 	if cur.on != nil && cur.on.Dropped() && !cur.tailable {

@@ -17,13 +17,16 @@ type evaluator struct {
 	envs sync.Pool
 }
 
-func newEvaluator(e expr.Expr) *evaluator {
-	return &evaluator{e: e, envs: sync.Pool{New: func() any { return expr.NewEnv(context.Background()) }}}
+func newEvaluator(ctx context.Context, e expr.Expr) *evaluator {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return &evaluator{e: e, envs: sync.Pool{New: func() any { return expr.NewEnv(ctx) }}}
 }
 
 // exprPredicate is a $expr as a condition.
-func exprPredicate(e expr.Expr) func(bson.Raw) (bool, error) {
-	ev := newEvaluator(e)
+func exprPredicate(ctx context.Context, e expr.Expr) func(bson.Raw) (bool, error) {
+	ev := newEvaluator(ctx, e)
 	return func(doc bson.Raw) (bool, error) {
 		env := ev.envs.Get().(*expr.Env)
 		defer ev.envs.Put(env)
@@ -34,8 +37,8 @@ func exprPredicate(e expr.Expr) func(bson.Raw) (bool, error) {
 }
 
 // exprValue is an expression whose results outlive the next evaluation.
-func exprValue(e expr.Expr) func(bson.Raw) (bson.RawValue, error) {
-	ev := newEvaluator(e)
+func exprValue(ctx context.Context, e expr.Expr) func(bson.Raw) (bson.RawValue, error) {
+	ev := newEvaluator(ctx, e)
 	return func(doc bson.Raw) (bson.RawValue, error) {
 		env := ev.envs.Get().(*expr.Env)
 		defer ev.envs.Put(env)

@@ -62,6 +62,9 @@ func configureFailPoint(c *call) error {
 		}
 		n, _ := value.Integer(value.Lookup(d, "errorCode"))
 		f.code = int32(n)
+		if value.Lookup(d, "errorLabels").Type != 0 {
+			f.labels = []string{} // an empty list, too, takes the place of the labels that the code has
+		}
 		for _, v := range value.Elements(value.Lookup(d, "errorLabels").Value) {
 			s, _ := v.StringValueOK()
 			f.labels = append(f.labels, s)
@@ -132,7 +135,7 @@ func (c *call) failpoint() error {
 	}
 	e := mongoerr.New(mongoerr.Code(f.code), "Failing command via 'failCommand' failpoint")
 	if f.labels != nil {
-		e.Labels = f.labels
+		e.Labels, c.labelsGiven = f.labels, true
 	}
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -52,6 +53,9 @@ func (f *foreign) Resolve(_ context.Context, ns stage.Namespace) (stage.Namespac
 
 // Find implements stage.Collections.
 func (f *foreign) Find(ctx context.Context, ns stage.Namespace, sq stage.Query) (stage.Iter, error) {
+	if f.c.txn != nil && strings.HasPrefix(ns.Collection, "system.") {
+		return nil, mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Cannot read from the system collection %s.%s in a multi-document transaction", ns.DB, ns.Collection)
+	}
 	coll := f.c.e.st.Collection(ns.DB, ns.Collection)
 	if coll == nil || coll.Def().View {
 		return stage.Documents(), nil

@@ -30,6 +30,8 @@ func hello(c *call) error {
 		if err := c.awaitTopology(tv); err != nil {
 			return err
 		}
+	} else if c.arg("maxAwaitTimeMS").Type != 0 {
+		return mongoerr.New(31368, "A request with 'maxAwaitTimeMS' must include a 'topologyVersion'")
 	}
 	host := c.host()
 	if c.name == "hello" {
@@ -99,13 +101,15 @@ func changesState(code mongoerr.Code) bool {
 // electionID is the same for ever: there is one member and one election.
 var electionID = bson.ObjectID{0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1}
 
+var topologyArgs = []Arg{{Name: "processId", Kind: objectID, Required: true}, {Name: "counter", Kind: long, Required: true}}
+
 // awaitTopology blocks while the client knows the topology already, until maxAwaitTimeMS is up or the server ends.
 func (c *call) awaitTopology(tv bson.Raw) error {
-	id, ok := tv.Lookup("processId").ObjectIDOK()
-	counter, ok2 := tv.Lookup("counter").AsInt64OK()
-	if !ok || !ok2 {
-		return mongoerr.New(mongoerr.BadValue, "topologyVersion needs processId and counter")
+	var args [2]bson.RawValue
+	if err := parseStatement(c.cmd.Name+".topologyVersion", topologyArgs, tv, args[:]); err != nil {
+		return err
 	}
+	id, counter := args[0].ObjectID(), args[1].Int64()
 	wait, err := c.count("maxAwaitTimeMS", 0, -1)
 	if err != nil {
 		return err

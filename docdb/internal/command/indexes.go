@@ -38,7 +38,7 @@ func createIndexes(c *call) error {
 		return err
 	}
 	made := before == nil
-	if c.txn != nil && !made && coll.Count() > 0 {
+	if c.txn != nil && !made && (coll.Count() > 0 || c.txn.begin().Writes(coll)) {
 		return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Cannot create new indexes on existing collection %s.%s in a multi-document transaction.", c.db, name)
 	}
 	d := coll.Def()
@@ -68,14 +68,15 @@ func createIndexes(c *call) error {
 	if len(specs) > 0 {
 		ctx, cancel := c.deadline()
 		defer cancel()
-		if err := c.e.st.CreateIndexes(ctx, coll, specs); err != nil {
+		build := c.e.st.CreateIndexes
+		if c.txn != nil {
+			build = c.txn.begin().CreateIndexes
+		}
+		if err := build(ctx, coll, specs); err != nil {
 			if k := keyError(err); k != nil {
 				return k
 			}
 			return err
-		}
-		if c.txn != nil {
-			c.txn.begin().Adopt(coll)
 		}
 	}
 	c.int32("numIndexesBefore", was)

@@ -138,9 +138,6 @@ func (w *inserter) put(doc bson.Raw) error {
 				return err
 			}
 			w.u = u
-			if u.Def().Capped && w.c.txn != nil {
-				return mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Collection '%s' is a capped collection. Writes in transactions are not allowed on capped collections.", u.Def().Namespace())
-			}
 		}
 		if d := w.u.Def(); d.Capped && int64(len(doc)) > d.MaxSize {
 			return mongoerr.New(mongoerr.BadValue, "object to insert exceeds cappedMaxSize")

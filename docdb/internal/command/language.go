@@ -132,7 +132,7 @@ func matchOptions(c value.StringComparer, scope *expr.Scope, opts expr.Options) 
 			if err != nil {
 				return nil, err
 			}
-			return exprPredicate(e), nil
+			return exprPredicate(opts.Context, e), nil
 		},
 		JSONSchema: compileSchema,
 		Geo:        compileGeo,

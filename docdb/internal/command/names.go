@@ -99,18 +99,20 @@ func (c *call) ensure(name string) (*store.Collection, error) {
 	if other, ok := c.e.st.DatabaseLike(c.db); ok {
 		return nil, mongoerr.New(13297, "db already exists with different case already have: [%s] trying to create [%s]", other, c.db)
 	}
-	if c.txn != nil {
-		c.txn.begin()
-	}
-	coll, err := c.e.st.Create(store.NewCollection{DB: c.db, Name: name, ID: idIndex(nil)})
+	coll, err := c.make(store.NewCollection{DB: c.db, Name: name, ID: idIndex(nil)})
 	if err == store.ErrNamespaceExists {
 		return c.collection(name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if c.txn != nil {
-		c.txn.begin().Adopt(coll)
-	}
 	return coll, nil
+}
+
+// make makes a collection or view, in the command's transaction if it has one.
+func (c *call) make(n store.NewCollection) (*store.Collection, error) {
+	if c.txn != nil {
+		return c.txn.begin().Create(n)
+	}
+	return c.e.st.Create(n)
 }

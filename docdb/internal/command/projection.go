@@ -26,7 +26,7 @@ func (c *call) projection(q *query, spec bson.Raw) (*projection, error) {
 	}
 	if q.scope == nil {
 		t := c.e.st.Applied()
-		q.exprOpts = expr.Options{Collation: q.strings(), Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
+		q.exprOpts = expr.Options{Context: c.runs(), Collation: q.strings(), Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
 		q.scope = expr.NewScope(q.exprOpts)
 	}
 	p, err := project.Compile(spec, project.Options{
@@ -36,7 +36,7 @@ func (c *call) projection(q *query, spec bson.Raw) (*projection, error) {
 			if err != nil {
 				return nil, err
 			}
-			return exprValue(e), nil
+			return exprValue(q.exprOpts.Context, e), nil
 		},
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func (c *call) compileQuery(coll *store.Collection, filter, collationSpec bson.R
 		return nil, err
 	}
 	t := c.e.st.Applied()
-	q.exprOpts = expr.Options{Collation: q.strings(), Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
+	q.exprOpts = expr.Options{Context: c.runs(), Collation: q.strings(), Now: c.e.opts.Now(), ClusterTime: bson.Timestamp{T: uint32(t >> 32), I: uint32(t)}}
 	q.scope = expr.NewScope(q.exprOpts)
 	if let != nil {
 		var err error

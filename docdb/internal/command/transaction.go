@@ -77,7 +77,7 @@ func (c *call) enterTransaction(ss *session) error {
 			}
 			if ss.txn != nil {
 				ss.endTransaction()
-				return mongoerr.New(mongoerr.ConflictingOperationInProgress, "Cannot start transaction %d: it has already been started", c.txnNumber)
+				return mongoerr.New(50911, "Cannot start a transaction at given transaction number %d: a transaction with the same number has been started", c.txnNumber)
 			}
 		}
 		ss.endTransaction()

@@ -27,6 +27,9 @@ const maxDepth = value.MaxStoredDepth
 // begin starts a unit of writes in the command's transaction, or outside; one says that it writes one document.
 func (c *call) begin(coll *store.Collection, one bool) (*store.Unit, error) {
 	if c.txn != nil {
+		if d := coll.Def(); d.Capped {
+			return nil, mongoerr.New(mongoerr.OperationNotSupportedInTransaction, "Collection '%s' is a capped collection. Writes in transactions are not allowed on capped collections.", d.Namespace())
+		}
 		tx := c.txn.begin()
 		c.txn.wrote = true
 		u, err := tx.Begin(coll)
@@ -222,9 +225,10 @@ func (m malformed) Unwrap() error { return m.error }
 
 // asWriteError gives err as an entry of writeErrors, or nil when it ends the whole command.
 func (c *call) asWriteError(err error) *mongoerr.Error {
-	if errors.Is(err, store.ErrWriteConflict) || errors.Is(err, store.ErrTransactionTooLarge) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, store.ErrTransactionDone) {
-		return nil
+	for _, whole := range []error{store.ErrWriteConflict, store.ErrLockTimeout, store.ErrTransactionTooLarge, store.ErrTransactionDone, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, whole) {
+			return nil
+		}
 	}
 	if errors.As(err, new(malformed)) {
 		return nil
@@ -235,13 +239,10 @@ func (c *call) asWriteError(err error) *mongoerr.Error {
 	var m *mongoerr.Error
 	if errors.As(err, &m) {
 		switch m.Code {
-		case mongoerr.InterruptedAtShutdown, mongoerr.WriteConflict, mongoerr.InternalError:
+		case mongoerr.InterruptedAtShutdown, mongoerr.MaxTimeMSExpired, mongoerr.WriteConflict, mongoerr.InternalError:
 			return nil
 		}
 		return m
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit")
 	}
 	return nil
 }

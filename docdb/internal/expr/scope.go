@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 	"unicode/utf8"
@@ -23,6 +24,8 @@ type Options struct {
 	UserRoles bson.RawValue
 	// Rand returns a number in [0, 1) for $rand and $sampleRate; nil uses the process's random source.
 	Rand func() float64
+	// Context ends long evaluations inside filters and projections; nil for none.
+	Context context.Context
 }
 
 // Scope is a set of names that an expression may refer to: the system variables and the user's, each of which has a slot that an

@@ -18,6 +18,11 @@ const buildBatch = 4 << 20
 func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.Raw) error {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
+	return s.createIndexes(ctx, c, specs, false)
+}
+
+// createIndexes builds indexes; the caller holds ddl.
+func (s *Store) createIndexes(ctx context.Context, c *Collection, specs []bson.Raw, quiet bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.dropped.Load() {
@@ -54,11 +59,16 @@ func (s *Store) CreateIndexes(ctx context.Context, c *Collection, specs []bson.R
 	if err := c.putEntry(b, &n); err != nil {
 		return err
 	}
+	return s.change(b, c, d, catalogEvent{cmd: createIndexesEvent(added), quiet: quiet}, func() { c.def.Store(&n) })
+}
+
+// createIndexesEvent is what the oplog says of new indexes.
+func createIndexesEvent(added []*Index) bson.D {
 	list := bson.A{}
-	for _, spec := range specs {
-		list = append(list, spec)
+	for _, ix := range added {
+		list = append(list, ix.Spec)
 	}
-	return s.change(b, c, d, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "createIndexes"}, {Key: "indexes", Value: list}}}, func() { c.def.Store(&n) })
+	return bson.D{{Key: "cmd", Value: "createIndexes"}, {Key: "indexes", Value: list}}
 }
 
 // build writes the entries of new indexes for all documents; the caller holds the collection's lock.

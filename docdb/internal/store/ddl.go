@@ -24,6 +24,11 @@ type NewCollection struct {
 func (s *Store) Create(n NewCollection) (*Collection, error) {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
+	return s.create(n)
+}
+
+// create makes a collection; the caller holds ddl.
+func (s *Store) create(n NewCollection) (*Collection, error) {
 	if c := s.Collection(n.DB, n.Name); c != nil {
 		return c, ErrNamespaceExists
 	}
@@ -56,13 +61,18 @@ func (s *Store) Create(n NewCollection) (*Collection, error) {
 	if err := s.putIDs(b); err != nil {
 		return nil, err
 	}
-	cmd := bson.D{{Key: "cmd", Value: "create"}, {Key: "options", Value: n.Options}}
-	if !n.View {
-		cmd = append(cmd, bson.E{Key: "idIndex", Value: n.ID})
-	}
-	return c, s.change(b, c, d, catalogEvent{cmd: cmd, quiet: n.Quiet || n.View}, func() {
+	return c, s.change(b, c, d, catalogEvent{cmd: createEvent(d), quiet: n.Quiet || n.View}, func() {
 		s.register(func(m map[nsKey]*Collection) { m[nsKey{n.DB, n.Name}] = c })
 	})
+}
+
+// createEvent is what the oplog says of a new collection.
+func createEvent(d *Def) bson.D {
+	cmd := bson.D{{Key: "cmd", Value: "create"}, {Key: "options", Value: d.Options}}
+	if !d.View {
+		cmd = append(cmd, bson.E{Key: "idIndex", Value: d.Indexes[0].Spec})
+	}
+	return cmd
 }
 
 // catalogEvent is what the oplog says of a change of the catalogue. What happens to views is told to nobody: their documents are others'.
@@ -114,10 +124,11 @@ func (c *Collection) erase(b *pebble.Batch, d *Def) {
 func (s *Store) Drop(c *Collection) error {
 	s.ddl.Lock()
 	defer s.ddl.Unlock()
-	return s.drop(c)
+	return s.drop(c, false)
 }
 
-func (s *Store) drop(c *Collection) error {
+// drop drops a collection; the caller holds ddl.
+func (s *Store) drop(c *Collection, quiet bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.dropped.Load() {
@@ -134,7 +145,7 @@ func (s *Store) drop(c *Collection) error {
 	s.register(func(m map[nsKey]*Collection) { delete(m, nsKey{d.DB, d.Name}) })
 	b := s.db.NewBatch()
 	c.erase(b, d)
-	return s.change(b, c, d, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "drop"}}, quiet: d.View}, nil)
+	return s.change(b, c, d, catalogEvent{cmd: bson.D{{Key: "cmd", Value: "drop"}}, quiet: quiet || d.View}, nil)
 }
 
 // DropDatabase removes all collections of a database and makes its event.
@@ -143,7 +154,7 @@ func (s *Store) DropDatabase(db string) (dropped bool, err error) {
 	defer s.ddl.Unlock()
 	cs := s.Collections(db)
 	for _, c := range cs {
-		if err := s.drop(c); err != nil {
+		if err := s.drop(c, false); err != nil {
 			return false, err
 		}
 	}

@@ -22,6 +22,7 @@ type Txn struct {
 	colls map[*Collection]*txnColl
 	log   []pending
 	keys  map[*Collection][]string
+	made  []*Collection // by the transaction
 	done  chan struct{}
 	mu    sync.Mutex
 	ended bool
@@ -61,15 +62,6 @@ func (t *Txn) Use(c *Collection) (*Def, error) {
 	return d, nil
 }
 
-// Adopt says that the transaction has itself made the collection or changed its indexes.
-func (t *Txn) Adopt(c *Collection) {
-	if tc := t.colls[c]; tc != nil {
-		tc.def = c.def.Load()
-		return
-	}
-	t.colls[c] = &txnColl{def: c.def.Load()}
-}
-
 // Begin starts a unit of writes inside the transaction.
 func (t *Txn) Begin(c *Collection) (*Unit, error) {
 	c.mu.Lock()
@@ -97,6 +89,9 @@ func (t *Txn) Counts(c *Collection) (count, size int64) {
 	}
 	return 0, 0
 }
+
+// Writes reports whether the transaction has written in a collection.
+func (t *Txn) Writes(c *Collection) bool { return len(t.keys[c]) > 0 }
 
 func (t *Txn) set(key, value []byte) error {
 	kv := make([]byte, len(key)+1+len(value))
@@ -188,7 +183,8 @@ func (t *Txn) end() bool {
 	return true
 }
 
-// Abort drops the transaction's writes and lets go of what it held. After Commit or Abort it does nothing.
+// Abort drops the transaction's writes and the collections that it has made, and lets go of what it held. After Commit or Abort it does
+// nothing.
 func (t *Txn) Abort() {
 	if !t.end() {
 		return
@@ -198,6 +194,7 @@ func (t *Txn) Abort() {
 		t.letGo(c)
 		c.mu.Unlock()
 	}
+	t.unmake()
 	close(t.done)
 	t.snap.Close()
 }
@@ -234,13 +231,18 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 	b := t.s.db.NewBatch()
 	fail := func(err error) (uint64, error) {
 		release()
+		t.unmake()
 		b.Close()
 		return 0, err
 	}
 	if dead != nil {
 		return fail(dead)
 	}
-	w := write{b: b, sync: sync, entries: t.log, together: true}
+	events, err := t.events()
+	if err != nil {
+		return fail(err)
+	}
+	w := write{b: b, sync: sync, entries: append(events, t.log...), together: true}
 	for _, c := range cs {
 		tc := t.colls[c]
 		if c.dropped.Load() || c.def.Load() != tc.def {
@@ -250,7 +252,6 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 			w.catalog = append(w.catalog, catalogWrite{c, tc.def})
 		}
 	}
-	var err error
 	t.over.AscendFunc(btreemap.Min[[]byte](), btreemap.Max[[]byte](), func(k, v []byte) bool {
 		if v[0] == 0 {
 			err = b.Delete(k, nil)
@@ -262,7 +263,7 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if b.Empty() {
+	if b.Empty() && len(w.entries) == 0 {
 		release()
 		b.Close()
 		return t.s.Applied(), nil
