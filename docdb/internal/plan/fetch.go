@@ -35,8 +35,10 @@ type fetch struct {
 	sorted bool // the batch's records ascend: each is read when its turn comes
 	index  *store.Index
 	by     []*fetcher
-	keyed  fetcher // of documents that are found by their keys
-	length int     // of the document that was last taken from the cache
+	// indexes are those that the entries were found in.
+	indexes []*store.Index
+	keyed   fetcher // of documents that are found by their keys
+	length  int     // of the document that was last taken from the cache
 
 	pack   *store.Pack // the one that documents in the order of their records are taken from, nil when it is not at hand
 	packed store.RecordID
@@ -46,21 +48,31 @@ type fetch struct {
 // batch is memory for a batch's entries, used by one scan after the other.
 type batch struct {
 	entries []entry
-	order   []*entry // what iterators are to read
+	order   []int32 // the entries that iterators are to read
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-// entry is an index entry and, once it has been read, where its document lies in the buffer of a fetcher.
+// entry is an index entry and, once it has been read, where its document lies in the buffer of a fetcher. It has no pointers, so that
+// filling and clearing a batch costs the garbage collector nothing.
 type entry struct {
 	id         store.RecordID
-	index      *store.Index
-	by         *fetcher
 	begin, end int
+	by         readBy
+	index      int16 // its number in fetch.indexes
 	sought     store.Sought
 	absent     bool
 	kept       bool // likely in the cache of documents, to be taken from there when its turn comes
 }
+
+// readBy says whose buffer a document lies in: that of fetch.keyed, or of an iterator by its number from here on.
+type readBy int16
+
+const (
+	byNone readBy = iota
+	byKey
+	byIter
+)
 
 // fetcher is an iterator over the documents of the collection, with documents that it has read.
 type fetcher struct {
@@ -111,8 +123,8 @@ func (s *Scan) nextFetched(ctx context.Context, dst []byte) (doc bson.Raw, out [
 		}
 		switch {
 		case e.kept:
-		case e.by != nil:
-			doc = e.by.buf[e.begin:e.end:e.end]
+		case e.by != byNone:
+			doc = f.reader(e.by).buf[e.begin:e.end:e.end]
 		default:
 			by, err := s.fetcher(0)
 			if err != nil {
@@ -125,7 +137,7 @@ func (s *Scan) nextFetched(ctx context.Context, dst []byte) (doc bson.Raw, out [
 			}
 		}
 		s.Stats.Docs++
-		s.id, f.index = e.id, e.index
+		s.id, f.index = e.id, f.indexes[e.index]
 		return doc, out, nil
 	}
 }
@@ -134,7 +146,7 @@ func (s *Scan) nextFetched(ctx context.Context, dst []byte) (doc bson.Raw, out [
 func (s *Scan) gather(ctx context.Context) error {
 	f := &s.fetch
 	n := min(max(f.wanted-f.asked, f.asked, 1), maxBatch)
-	f.entries, f.at, f.sorted = slices.Grow(f.entries[:0], n), 0, true
+	f.entries, f.indexes, f.at, f.sorted = slices.Grow(f.entries[:0], n), f.indexes[:0], 0, true
 	for f.end == nil && len(f.entries) < n {
 		id, err := s.nextKey(ctx)
 		if err != nil {
@@ -144,7 +156,10 @@ func (s *Scan) gather(ctx context.Context) error {
 		if k := len(f.entries); k > 0 && id < f.entries[k-1].id {
 			f.sorted = false
 		}
-		f.entries = append(f.entries, entry{id: id, index: s.plan.Index})
+		if k := len(f.indexes); k == 0 || f.indexes[k-1] != s.plan.Index {
+			f.indexes = append(f.indexes, s.plan.Index)
+		}
+		f.entries = append(f.entries, entry{id: id, index: int16(len(f.indexes) - 1)})
 	}
 	f.asked += len(f.entries)
 	switch {
@@ -167,7 +182,7 @@ func (s *Scan) readAlone(e *entry) error {
 		e.absent = true
 		return nil
 	}
-	e.by, e.end = by, len(by.buf)
+	e.by, e.end = byKey, len(by.buf)
 	return err
 }
 
@@ -181,7 +196,7 @@ func (s *Scan) seekCached(view *store.SnapshotView) {
 	}
 	for i := range f.entries {
 		if e := &f.entries[i]; !view.Foresee(&e.sought) {
-			f.order = append(f.order, e)
+			f.order = append(f.order, int32(i))
 		} else {
 			e.kept = true
 		}
@@ -205,13 +220,13 @@ func (s *Scan) readBatch() error {
 	} else {
 		f.order = f.order[:0]
 		for i := range f.entries {
-			f.order = append(f.order, &f.entries[i])
+			f.order = append(f.order, int32(i))
 		}
 	}
 	if len(f.order) == 0 {
 		return nil
 	}
-	slices.SortFunc(f.order, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(f.order, func(a, b int32) int { return cmp.Compare(f.entries[a].id, f.entries[b].id) })
 	n := 1
 	if fixed && len(f.order) >= sharedBatch {
 		taken := s.c.TakeProcessors()
@@ -231,9 +246,9 @@ func (s *Scan) readBatch() error {
 		}
 		by.buf, by.keep = by.buf[:0], view
 		if i == n-1 {
-			by.readAll(s.c, part, batchBytes/n)
+			by.readAll(s.c, f.entries, part, byIter+readBy(i), batchBytes/n)
 		} else {
-			others.Go(func() { by.readAll(s.c, part, batchBytes/n) })
+			others.Go(func() { by.readAll(s.c, f.entries, part, byIter+readBy(i), batchBytes/n) })
 		}
 	}
 	others.Wait()
@@ -246,6 +261,14 @@ func (s *Scan) readBatch() error {
 		}
 	}
 	return nil
+}
+
+// reader gives the one in whose buffer a document lies.
+func (f *fetch) reader(by readBy) *fetcher {
+	if by == byKey {
+		return &f.keyed
+	}
+	return f.by[by-byIter]
 }
 
 // fetcher gives iterator number i, which is opened when it is first wanted.
@@ -262,10 +285,11 @@ func (s *Scan) fetcher(i int) (*fetcher, error) {
 	return f.by[i], nil
 }
 
-// readAll reads the documents of entries, which ascend, until it holds so many bytes.
-func (by *fetcher) readAll(c *store.Collection, part []*entry, most int) {
+// readAll reads the documents of a part of the entries, which ascend, until it holds so many bytes.
+func (by *fetcher) readAll(c *store.Collection, entries []entry, part []int32, me readBy, most int) {
 	defer func() { by.panicked = recover() }()
-	for _, e := range part {
+	for _, i := range part {
+		e := &entries[i]
 		doc, err := by.read(c, e.id)
 		switch {
 		case err == store.ErrNotFound:
@@ -275,7 +299,7 @@ func (by *fetcher) readAll(c *store.Collection, part []*entry, most int) {
 			by.err = err
 			return
 		}
-		e.by, e.begin = by, len(by.buf)
+		e.by, e.begin = me, len(by.buf)
 		by.buf = append(by.buf, doc...)
 		e.end = len(by.buf)
 		if by.keep != nil {
@@ -385,11 +409,9 @@ func (f *fetch) close() error {
 	}
 	f.keyed.giveRoom()
 	if f.batch != nil {
-		clear(f.entries[:cap(f.entries)])
-		clear(f.order[:cap(f.order)])
 		batches.Put(f.batch)
 		f.batch = nil
 	}
-	f.by, f.at, f.end, f.pack = nil, 0, io.EOF, nil
+	f.by, f.indexes, f.at, f.end, f.pack = nil, nil, 0, io.EOF, nil
 	return err
 }
