@@ -84,6 +84,18 @@ func BenchmarkCommands(b *testing.B) {
 			serve(r)
 		}
 	})
+	b.Run("range of 100 by an index", func(b *testing.B) {
+		r := &wire.Request{Body: marshal(bson.D{{Key: "find", Value: "items"}, {Key: "filter", Value: bson.D{{Key: "n", Value: bson.D{{Key: "$gte", Value: int32(0)}, {Key: "$lt", Value: int32(0)}}}}},
+			{Key: "limit", Value: int64(100)}, lsid, clusterTime, db})}
+		from, to := r.Body.Lookup("filter", "n", "$gte").Value, r.Body.Lookup("filter", "n", "$lt").Value
+		b.ReportAllocs()
+		for i := range b.N {
+			at := uint32(i * 131 % (docs - 100))
+			binary.LittleEndian.PutUint32(from, at)
+			binary.LittleEndian.PutUint32(to, at+100)
+			serve(r)
+		}
+	})
 	number := int64(0)
 	write := func(name string, args bson.D) (r *wire.Request, next func()) {
 		d := append(bson.D{{Key: name, Value: "items"}, {Key: "ordered", Value: true}}, args...)

@@ -334,6 +334,7 @@ func (s *Scan) readPacked(by *fetcher, id store.RecordID) ([]byte, error) {
 	}
 	_, doc := f.pack.At(f.packAt)
 	f.packAt++
+	f.pack.Prefetch(f.packAt+1, len(doc))
 	return doc, nil
 }
 
