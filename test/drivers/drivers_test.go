@@ -1,5 +1,5 @@
-// Package drivers runs sessions of MongoDB's Node driver and of its shell, unmodified from npm, with docdb: embedded in a program without a
-// login, and inside `regent serve --docdb-listen` with one.
+// Package drivers runs sessions of MongoDB's Node driver, of its shell and of PyMongo, all unmodified, with docdb: embedded in a program
+// without a login, and inside `regent serve --docdb-listen` with one.
 package drivers
 
 import (
@@ -42,6 +42,26 @@ func mongosh(t *testing.T, uri, script string) {
 	}
 }
 
+// pymongo runs the script of a session in PyMongo, where the system's Python has it (Debian: python3-pymongo, python3-gridfs).
+func pymongo(t *testing.T, uri string) {
+	t.Helper()
+	python := ""
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(p, "-c", "import pymongo, gridfs").Run() == nil {
+			python = p
+		}
+	}
+	if python == "" {
+		t.Skip("no PyMongo: apt-get install python3-pymongo python3-gridfs")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, python, "-B", filepath.Join("python", "session.py"), uri).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "python ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // sections runs every section of the driver's session.
 func sections(t *testing.T, uri string) {
 	t.Helper()
@@ -59,7 +79,7 @@ func sections(t *testing.T, uri string) {
 func embedded(t *testing.T) (uri string) {
 	t.Helper()
 	npm.Install(t, ".")
-	db, err := docdb.Open(t.TempDir(), docdb.Options{Log: t.Logf})
+	db, err := docdb.Open(t.TempDir(), docdb.Options{Log: t.Logf, TestCommands: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +123,14 @@ func TestMongosh(t *testing.T) {
 	mongosh(t, uri, "users.js")
 }
 
+func TestPyMongo(t *testing.T) { pymongo(t, embedded(t)) }
+
 func TestServed(t *testing.T) {
 	host := served(t)
 	uri := "mongodb://ann:p%C3%A4ssword@" + host + "/"
 	t.Run("node", func(t *testing.T) { sections(t, uri) })
 	t.Run("mongosh", func(t *testing.T) { mongosh(t, uri, "session.js") })
+	t.Run("pymongo", func(t *testing.T) { pymongo(t, uri) })
 	for name, c := range map[string]struct{ uri, text string }{
 		"no login":       {"mongodb://" + host + "/", "requires authentication"},
 		"wrong password": {"mongodb://ann:wrong@" + host + "/", "Authentication failed"},

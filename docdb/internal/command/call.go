@@ -402,8 +402,17 @@ func retryable(code mongoerr.Code) bool {
 
 // watches reports whether the command reads a change stream.
 func (c *call) watches() bool {
-	if c.cmd == nil || c.cmd.Name != "aggregate" {
-		return c.watching
+	if c.cmd == nil {
+		return false
+	}
+	if c.cmd.Name == "getMore" {
+		// One that has not got as far as its cursor may have failed on purpose.
+		id, _ := c.target.Int64OK()
+		cur := c.e.cursors.get(id)
+		return c.watching || cur != nil && cur.events != nil
+	}
+	if c.cmd.Name != "aggregate" {
+		return false
 	}
 	first, _ := value.Index(c.arg("pipeline").Value, 0).DocumentOK()
 	return value.Lookup(first, "$changeStream").Type != 0

@@ -442,7 +442,7 @@ func compareIndexes(have []*store.Index, added []bson.Raw, spec bson.Raw) (fresh
 		okey := value.Lookup(other, "key").Document()
 		signature := sameKey(key, okey) && sameOption(spec, other, "collation") && sameOption(spec, other, "partialFilterExpression") &&
 			sameFlag(spec, other, "unique") && sameFlag(spec, other, "sparse") && sameOption(spec, other, "wildcardProjection")
-		options := sameFlag(spec, other, "hidden") && sameOption(spec, other, "expireAfterSeconds") && sameOption(spec, other, "weights")
+		options := sameFlag(spec, other, "hidden") && sameOption(spec, other, "expireAfterSeconds") && sameWeights(spec, other)
 		switch {
 		case signature && options && name == oname:
 			return true, nil
@@ -476,6 +476,18 @@ func sameOption(a, b bson.Raw, key string) bool {
 		return x.Type == y.Type
 	}
 	return value.Equal(x, y)
+}
+
+// sameWeights compares the weights of two text indexes, in whatever order they are.
+func sameWeights(a, b bson.Raw) bool {
+	x, _ := value.Lookup(a, "weights").DocumentOK()
+	y, _ := value.Lookup(b, "weights").DocumentOK()
+	for it := value.Over(x); it.Next(); {
+		if !value.Equal(it.Value(), value.Lookup(y, it.Key())) {
+			return false
+		}
+	}
+	return value.Count(x) == value.Count(y)
 }
 
 func sameFlag(a, b bson.Raw, key string) bool {

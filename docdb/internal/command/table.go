@@ -132,7 +132,7 @@ func Commands() []Command {
 		{Name: "collStats", Aliases: []string{"collstats"}, Help: "measures a collection", Args: args(opt("scale", integer)), Run: collStats},
 		{Name: "dbStats", Aliases: []string{"dbstats"}, Help: "measures a database", Args: args(opt("scale", integer), opt("freeStorage", integer)), Run: dbStats},
 		{Name: "dataSize", Help: "measures documents", Args: args(opt("keyPattern", object), opt("min", object), opt("max", object), opt("estimate", flag)), Run: dataSize},
-		{Name: "validate", Help: "checks that a collection's indexes agree with its documents", Args: args(opt("full", flag), opt("repair", flag), opt("metadata", flag), opt("background", flag), opt("checkBSONConformance", flag)), Run: validate},
+		{Name: "validate", Help: "checks that a collection's indexes agree with its documents", Args: args(opt("full", flag), opt("scandata", flag), opt("repair", flag), opt("metadata", flag), opt("background", flag), opt("checkBSONConformance", flag)), Run: validate},
 		{Name: "explain", Help: "shows how a command would be run", Args: args(opt("verbosity", textValue)), Run: explain, Reads: true},
 
 		{Name: "startSession", Help: "gives out a session id", Run: startSession},

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -95,7 +96,7 @@ func ParseIndex(spec bson.Raw) (*Index, error) {
 	return x, nil
 }
 
-// Weights returns the weights by path, for the index's full specification.
+// Weights returns the weights by path, in the order of the paths, for the index's full specification.
 func (x *Index) Weights() bson.Raw {
 	var f []value.Field
 	if x.all {
@@ -104,6 +105,7 @@ func (x *Index) Weights() bson.Raw {
 	for _, y := range x.fields {
 		f = append(f, value.Field{Name: y.path.String(), Value: wholeOr(y.weight)})
 	}
+	slices.SortFunc(f, func(a, b value.Field) int { return strings.Compare(a.Name, b.Name) })
 	return value.DocOf(f...)
 }
 

@@ -53,8 +53,9 @@ func answer(ctx context.Context, c Client, r *Request, msg, dst []byte) (out []b
 	}
 	start := len(dst)
 	dst = r.beginReply(dst)
+	header := len(dst)
 	dst, end = c.Serve(ctx, r, dst)
-	if r.NoReply {
+	if r.NoReply || len(dst) == header {
 		return dst[:start], end
 	}
 	return endReply(dst, start, replyIDs.Add(1)), end
