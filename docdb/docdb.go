@@ -35,11 +35,18 @@ type Options struct {
 	// OplogBytes and OplogAge bound the history that change streams resume from; default 1 GiB and 7 days.
 	OplogBytes int64
 	OplogAge   time.Duration
-	// MaxConnections bounds the connections of Serve; default 10,000. MaxBuffered bounds the bytes of large messages that they receive and answer at
-	// the same time; default 512 MiB. MessageTime is how long a message may take to arrive; default 2 minutes.
+	// MaxConnections bounds the connections of Serve; default 10,000. MessageTime is how long a message may take to arrive; default 2 minutes.
 	MaxConnections int
-	MaxBuffered    int64
 	MessageTime    time.Duration
+	// MaxBuffered bounds the bytes of large messages that the connections of Serve receive at the same time, those that they answer with,
+	// and both again for the connections in memory. Beyond it batches are smaller and who asks for a single large document waits, and so does
+	// who sends one in memory; over TCP such a connection ends. Default a sixteenth of the machine's memory (or of what its control group
+	// allows), at least 64 MiB and at most 512 MiB.
+	MaxBuffered int64
+	// QueryBytes bounds what sorts, groups and other stages hold in memory, of all queries together. Beyond it those that can use temporary
+	// files long before their own limit of 100 MiB, and others fail with 146 ExceededMemoryLimit. Default an eighth of the machine's
+	// memory, at least 128 MiB and at most 1 GiB.
+	QueryBytes int64
 	// MaxCursors and MaxSessions bound what is open; default 10,000 and 100,000.
 	MaxCursors, MaxSessions int
 	// ReserveBytes is the room on the disk below which inserts and updates are refused with OutOfDiskSpace (14031) until there is more;
@@ -62,6 +69,28 @@ type Options struct {
 	fs vfs.FS
 	// sortBytes bounds what a sort or a group holds in memory, for tests.
 	sortBytes int
+	// transactionsBytes bounds the writes of all open transactions, with their change events.
+	transactionsBytes int64
+}
+
+// Bounds of what is buffered and of what queries hold, and the parts of the memory that they are by default.
+const (
+	bufferedPart, minBuffered, maxBuffered = 16, 64 << 20, 512 << 20
+	queryPart, minQuery, maxQuery          = 8, 128 << 20, 1 << 30
+)
+
+// memory sets the bounds that depend on the machine's memory.
+func (o *Options) memory() {
+	_, usable := store.Memory()
+	if o.MaxBuffered == 0 {
+		o.MaxBuffered = min(max(usable/bufferedPart, minBuffered), maxBuffered)
+	}
+	if o.QueryBytes == 0 {
+		o.QueryBytes = min(max(usable/queryPart, minQuery), maxQuery)
+	}
+	if o.transactionsBytes == 0 {
+		o.transactionsBytes = 2 * min(max(usable/queryPart, minQuery), maxQuery)
+	}
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -71,6 +100,7 @@ type DB struct {
 	st     *store.Store
 	engine *command.Engine
 	server wire.Server
+	wires  *wire.Pipes
 
 	mu     sync.Mutex
 	closed bool
@@ -79,9 +109,10 @@ type DB struct {
 
 // Open opens the database in a folder, and makes both if they are not there. It fails with ErrLocked when another process has it.
 func Open(dir string, opts Options) (*DB, error) {
+	opts.memory()
 	st, err := store.Open(dir, command.Language{Now: opts.Now}, store.Options{
 		CacheBytes: opts.CacheBytes, OplogBytes: opts.OplogBytes, OplogAge: opts.OplogAge, Now: opts.Now, Log: opts.Log,
-		ReserveBytes: opts.ReserveBytes, FS: opts.fs,
+		ReserveBytes: opts.ReserveBytes, TransactionsBytes: opts.transactionsBytes, FS: opts.fs,
 	})
 	if err != nil {
 		return nil, err
@@ -98,9 +129,10 @@ func Open(dir string, opts Options) (*DB, error) {
 	db := &DB{dir: dir, opts: opts, st: st, pipes: map[*wire.Pipe]struct{}{}}
 	db.engine = command.New(st, command.Options{
 		Now: opts.Now, Log: opts.Log, TestCommands: opts.TestCommands, TTLInterval: opts.TTLInterval, TransactionTimeout: opts.TransactionTimeout, TempDir: temp,
-		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions, MaxConnections: opts.MaxConnections, SortBytes: opts.sortBytes,
+		MaxCursors: opts.MaxCursors, MaxSessions: opts.MaxSessions, MaxConnections: opts.MaxConnections, SortBytes: opts.sortBytes, QueryBytes: opts.QueryBytes,
 	})
 	db.server.MaxConnections, db.server.MaxBuffered, db.server.MessageTime = opts.MaxConnections, opts.MaxBuffered, opts.MessageTime
+	db.wires = wire.NewPipes(opts.MaxBuffered)
 	db.server.NewClient = func(remote, local net.Addr) wire.Client {
 		return db.engine.NewClient(remote, false, local.String())
 	}
@@ -147,7 +179,7 @@ func (d *Dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 	if db.closed {
 		return nil, ErrClosed
 	}
-	p := wire.NewPipe(db.engine.NewClient(nil, true, ""), func(p *wire.Pipe) {
+	p := db.wires.New(db.engine.NewClient(nil, true, ""), func(p *wire.Pipe) {
 		db.mu.Lock()
 		delete(db.pipes, p)
 		db.mu.Unlock()

@@ -16,3 +16,12 @@ func WithSortBytes(o Options, n int) Options {
 
 // TrimOplog trims the oplog now.
 func TrimOplog(db *DB) error { return db.st.TrimOplog() }
+
+// QueryBytesUsed is what is counted against QueryBytes now.
+func QueryBytesUsed(db *DB) int64 { return db.engine.MemoryUsed() }
+
+// WithTransactionsBytes gives options that bound the writes of all open transactions.
+func WithTransactionsBytes(o Options, n int64) Options {
+	o.transactionsBytes = n
+	return o
+}

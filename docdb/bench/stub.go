@@ -55,7 +55,7 @@ func (stubClient) Close() {}
 
 // DialContext implements options.ContextDialer: a connection in memory, of the kind that docdb has.
 func (s *stub) DialContext(context.Context, string, string) (net.Conn, error) {
-	return wire.NewPipe(stubClient{s}, nil), nil
+	return wire.NewPipes(512<<20).New(stubClient{s}, nil), nil
 }
 
 // connectStub makes a stub with an in-memory client.

@@ -93,6 +93,10 @@ type call struct {
 	running *runningContext
 
 	out []byte // the reply document so far, without its end
+	// large is what the change of large documents takes of the memory for queries.
+	large int64
+	// whole says that a batch must not end early for want of room, as there will be no other.
+	whole bool
 	// bare leaves out ok and the times: the reply is complete.
 	end bool
 }
@@ -127,6 +131,7 @@ func (cl *client) Serve(ctx context.Context, r *wire.Request, dst []byte) (reply
 	defer c.pause()
 	defer cl.op.end()
 	defer cl.docs.trim()
+	defer func() { e.memory.Give(c.large) }()
 	start := len(dst)
 	_, c.out = bsoncore.AppendDocumentStart(dst)
 	err := c.run()
@@ -302,6 +307,8 @@ func (c *call) translate(err error) error {
 		return mongoerr.New(mongoerr.QueryPlanKilled, "collection dropped")
 	case errors.Is(err, store.ErrTransactionTooLarge):
 		return mongoerr.New(mongoerr.TransactionTooLarge, "Total size of all transaction operations must be less than the limit: %v", err)
+	case errors.Is(err, store.ErrTransactionsFull):
+		return mongoerr.New(mongoerr.WriteConflict, "Caused by :: %v", err)
 	case errors.Is(err, store.ErrTransactionDone):
 		return mongoerr.New(mongoerr.NoSuchTransaction, "Transaction %d has been aborted.", c.txnNumber)
 	case errors.Is(err, context.DeadlineExceeded):

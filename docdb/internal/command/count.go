@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/value"
@@ -113,6 +114,9 @@ func (c *call) countMatching(ctx context.Context, coll *store.Collection, q *que
 	return n, nil
 }
 
+// distinctOverhead is about what a value that has been seen costs beside its key.
+const distinctOverhead = 48
+
 func distinct(c *call) error {
 	name, err := c.collName()
 	if err != nil {
@@ -151,13 +155,18 @@ func distinct(c *call) error {
 		seen := map[string]struct{}{}
 		path := value.ParsePath(key)
 		var kb []byte
-		n := 0
+		n, keyBytes := 0, 0
+		held := budget.Share{Ledger: c.e.memory.Ledger()}
+		defer held.Release()
 		for {
 			doc, err := src.Next(ctx)
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
+				return err
+			}
+			if err := c.wholeRoom(ctx, len(c.out)+len(doc)); err != nil {
 				return err
 			}
 			value.Each(doc, path, value.ElementsOnly, func(v bson.RawValue, _ int) bool {
@@ -167,6 +176,7 @@ func distinct(c *call) error {
 				kb = value.AppendKeyWith(kb[:0], v, q.strings())
 				if _, dup := seen[string(kb)]; !dup {
 					seen[string(kb)] = struct{}{}
+					keyBytes += len(kb)
 					c.out = value.AppendIndexed(c.out, n, v)
 					n++
 				}
@@ -174,6 +184,9 @@ func distinct(c *call) error {
 			})
 			if len(c.out)-start > maxDocument {
 				return mongoerr.New(17217, "distinct too big, 16mb cap")
+			}
+			if !held.Hold(keyBytes + n*distinctOverhead) {
+				return mongoerr.New(mongoerr.ExceededMemoryLimit, "queries hold more than %d bytes together; try again", c.e.memory.Most())
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/plan"
 	"regent/docdb/internal/stage"
@@ -19,13 +20,57 @@ type filtered struct {
 	scan    *plan.Scan
 	m       *match.Matcher
 	release func()
+	// budget counts what the scan holds, which is last, by memory; n is the number of documents.
+	budget  *budget.Budget
+	memory  budget.Share
+	n, last int
 }
 
-func (f *filtered) Next(ctx context.Context) (bson.Raw, error) { return f.scan.Next(ctx) }
+func (f *filtered) Next(ctx context.Context) (bson.Raw, error) {
+	doc, err := f.scan.Next(ctx)
+	if err == nil {
+		err = f.look(len(doc))
+	}
+	return doc, err
+}
+
+// look counts a document's size now and then, a large one's always.
+func (f *filtered) look(doc int) error {
+	if f.n++; f.n&countedDocs != 0 && doc <= largeDoc {
+		return nil
+	}
+	return f.count(doc)
+}
+
+// largeDoc is the size from which on every document is counted against what queries may hold; of others one in countedDocs+1 is looked at.
+const (
+	largeDoc    = 32 << 10
+	countedDocs = 127
+)
+
+// count counts what the scan holds: its document, or the block that it lies in, and what it has read ahead.
+func (f *filtered) count(doc int) error {
+	n := doc + f.scan.Held()
+	if n < f.last/2 {
+		f.memory.Release()
+	}
+	f.last = n
+	if f.memory.Ledger == nil {
+		f.memory.Ledger = f.budget.Ledger()
+	}
+	if !f.memory.Need(n) {
+		return errOpenCursors(f.memory.Most())
+	}
+	return nil
+}
 
 // AppendNext implements appender.
 func (f *filtered) AppendNext(ctx context.Context, dst []byte) ([]byte, error) {
-	return f.scan.AppendNext(ctx, dst)
+	out, err := f.scan.AppendNext(ctx, dst)
+	if n := len(out) - len(dst); err == nil {
+		err = f.look(n)
+	}
+	return out, err
 }
 
 // Share implements stage.Sharer.
@@ -44,6 +89,7 @@ func (f *filtered) Share(ctx context.Context, fields []string, begin func() stag
 func (f *filtered) RecordID() store.RecordID { return f.scan.ID() }
 
 func (f *filtered) Close() error {
+	f.memory.Release()
 	err := f.scan.Close()
 	if f.release != nil {
 		f.release()

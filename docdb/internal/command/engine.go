@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/wire"
 )
@@ -45,6 +46,8 @@ type Options struct {
 	MaxConnections int
 	// SortBytes bounds what a sort without an index holds in memory; default 100 MiB.
 	SortBytes int
+	// QueryBytes bounds what the stages of all queries hold together; default 512 MiB.
+	QueryBytes int64
 	// TempDir is where sorts and groups spill to; default the system's.
 	TempDir string
 	// TestCommands enables configureFailPoint.
@@ -81,6 +84,9 @@ func (o *Options) defaults() {
 	if o.SortBytes == 0 {
 		o.SortBytes = 100 << 20
 	}
+	if o.QueryBytes == 0 {
+		o.QueryBytes = 512 << 20
+	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
 	}
@@ -108,6 +114,8 @@ type Engine struct {
 	connID   atomic.Int32
 	nextOp   atomic.Int32
 	clients  sync.Map // of *client: the connections
+	// memory is what queries hold: the rows of their stages, and documents between two batches.
+	memory *budget.Budget
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -128,6 +136,7 @@ func New(st *store.Store, opts Options) *Engine {
 		}
 	}
 	e.pointArgs = e.commands["find"].bits("filter", "sort", "projection", "skip", "limit", "batchSize", "singleBatch")
+	e.memory = budget.New(opts.QueryBytes, opts.QueryBytes+opts.QueryBytes/2)
 	e.sessions.init(e)
 	e.cursors.init(e)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -199,6 +208,9 @@ func randomID() int64 {
 		}
 	}
 }
+
+// MemoryUsed is what queries hold of QueryBytes.
+func (e *Engine) MemoryUsed() int64 { return e.memory.Used() }
 
 // Load counts what is open.
 func (e *Engine) Load() (connections, cursors, sessions int) {

@@ -55,7 +55,7 @@ func exprValue(ctx context.Context, e expr.Expr) func(bson.Raw) (bson.RawValue, 
 func (c *call) stageEnv(q *query, coll string) stage.Env {
 	return stage.Env{
 		DB: c.db, Collection: coll, Options: q.exprOpts, CollationSpec: q.collation, Let: q.let,
-		AllowDiskUse: true, TempDir: c.e.opts.TempDir, MemoryLimit: c.e.opts.SortBytes,
+		AllowDiskUse: true, TempDir: c.e.opts.TempDir, MemoryLimit: c.e.opts.SortBytes, Memory: c.e.memory.Ledger(),
 		Match: matchOptions(q.strings(), q.scope, q.exprOpts),
 	}
 }

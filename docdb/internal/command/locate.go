@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/store"
 	"regent/docdb/internal/value"
 )
@@ -25,7 +26,7 @@ type target struct {
 func (c *call) withOne(ctx context.Context, coll *store.Collection, q *query, sync bool, f func(u *store.Unit, t target) error) (found bool, err error) {
 	for {
 		found, again, err := c.tryOne(ctx, coll, q, sync, f)
-		if _, held := store.Held(err); held {
+		if waits(err) {
 			if err := c.wait(ctx, err); err != nil {
 				return false, err
 			}
@@ -120,6 +121,9 @@ func (c *call) act(u *store.Unit, q *query, rid store.RecordID, seen bson.Raw, s
 		return false, err
 	}
 	c.c.docs.before = doc
+	if err := c.afford(len(doc)); err != nil {
+		return false, err
+	}
 	t := target{id: rid, doc: doc, pos: -1}
 	if q.wantPosition {
 		ok, pos, err := q.matcher().MatchPosition(doc)
@@ -166,6 +170,8 @@ func (c *call) withMany(ctx context.Context, coll *store.Collection, q *query, f
 	}
 	var batch []candidate
 	size := 0
+	memory := budget.Share{Ledger: c.e.memory.Ledger()}
+	defer memory.Release()
 	flush := func() error {
 		for i := 0; i < len(batch); {
 			u, err := c.begin(coll, false)
@@ -229,7 +235,12 @@ func (c *call) withMany(ctx context.Context, coll *store.Collection, q *query, f
 			return err
 		}
 		batch = append(batch, candidate{recordOf(src), append(bson.Raw(nil), doc...)})
-		if size += len(doc); len(batch) >= 256 || size > unitBytes {
+		size += len(doc)
+		if !memory.Hold(copies * size) {
+			if err := flush(); err != nil {
+				return err
+			}
+		} else if len(batch) >= 256 || size > unitBytes {
 			if err := flush(); err != nil {
 				return err
 			}

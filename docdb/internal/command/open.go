@@ -61,7 +61,7 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 	if inOrder {
 		sc.Expect(o.expected())
 	}
-	f := &filtered{scan: sc, m: q.m, release: release}
+	f := &filtered{scan: sc, m: q.m, release: release, budget: c.e.memory}
 	src = f
 	if q.text != nil {
 		src = &scored{src: f, s: q.text}

@@ -25,6 +25,17 @@ type retryStmt struct {
 	reply        bson.Raw
 }
 
+// size is about what the record takes.
+func (r *retryRecord) size() (n int) {
+	if r == nil {
+		return 0
+	}
+	for i := range r.stmts {
+		n += 64 + len(r.stmts[i].upserted.Value) + len(r.stmts[i].reply)
+	}
+	return n
+}
+
 // find gives the statement's result if it has been run.
 func (r *retryRecord) find(stmt int32) *retryStmt {
 	if r == nil {

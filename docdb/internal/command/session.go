@@ -66,7 +66,18 @@ func sessionID(lsid bson.Raw) ([]byte, error) {
 				return nil, mongoerr.New(mongoerr.InvalidUUID, "uuid must be a 16-byte binary field with UUID (4) subtype")
 			}
 			id = b
-		case "uid", "txnUUID", "txnNumber":
+		case "uid": // a SHA-256 of the user
+			if _, b, ok := value.BinaryParts(it.Value()); !ok || len(b) != 32 {
+				return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'OperationSessionInfo.lsid.uid' is not a digest of 32 bytes")
+			}
+		case "txnUUID":
+			if _, b, ok := value.BinaryParts(it.Value()); !ok || len(b) != 16 {
+				return nil, mongoerr.New(mongoerr.InvalidUUID, "BSON field 'OperationSessionInfo.lsid.txnUUID' is not a UUID")
+			}
+		case "txnNumber":
+			if it.Value().Type != bson.TypeInt64 {
+				return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'OperationSessionInfo.lsid.txnNumber' is the wrong type '%s', expected type 'long'", value.TypeName(it.Value().Type))
+			}
 		default:
 			return nil, mongoerr.New(40415, "BSON field 'OperationSessionInfo.lsid.%s' is an unknown field.", it.Key())
 		}
@@ -150,10 +161,17 @@ func (c *call) enterNumber(ss *session) error {
 	return nil
 }
 
+// keepRetry is the size up to which the results of a session's last retryable write are kept in memory; larger ones are read again
+// when they are asked for.
+const keepRetry = 4 << 10
+
 // leave gives the session back after a command.
 func (ss *session) leave(c *call) {
 	if c.hasTxn && c.sess != nil {
 		c.sess = nil
+		if ss.retry.size() > keepRetry {
+			ss.retry, ss.loaded = nil, false
+		}
 		ss.mu.Unlock()
 	}
 }
@@ -182,7 +200,7 @@ func (ss *session) load(e *Engine) error {
 	if err != nil {
 		return err
 	}
-	if r.number > ss.number {
+	if r.number > ss.number || r.number == ss.number && ss.txn == nil && ss.retry == nil {
 		ss.number, ss.retry = r.number, r
 	}
 	ss.loaded = true

@@ -51,6 +51,18 @@ func (c *call) begin(coll *store.Collection, one bool) (*store.Unit, error) {
 
 // wait waits until the transaction that made a write fail with ErrNeedLock has ended. It answers err itself for other errors.
 func (c *call) wait(ctx context.Context, err error) error {
+	var large *largeError
+	if errors.As(err, &large) {
+		ctx, cancel := context.WithTimeoutCause(ctx, roomTime, errOpenCursors(c.e.memory.Most()))
+		defer cancel()
+		c.e.memory.Give(c.large)
+		c.large = 0
+		if err := c.e.memory.Wait(ctx, large.need); err != nil {
+			return err
+		}
+		c.large = large.need
+		return nil
+	}
 	done, ok := store.Held(err)
 	if !ok {
 		return err
@@ -63,6 +75,43 @@ func (c *call) wait(ctx context.Context, err error) error {
 	case <-c.e.ctx.Done():
 		return mongoerr.New(mongoerr.InterruptedAtShutdown, "interrupted at shutdown")
 	}
+}
+
+// largeError says that a write has to wait, and start again, until there is memory for it.
+type largeError struct{ need int64 }
+
+func (e *largeError) Error() string {
+	return "the document is large, and there is no memory for it now"
+}
+
+// waits reports whether a write that failed with err is to be tried again after wait.
+func waits(err error) bool {
+	var large *largeError
+	_, held := store.Held(err)
+	return held || errors.As(err, &large)
+}
+
+// largeWrite is the size from which on a document that is changed is counted, copies how many there are of it on the way: before and after,
+// in the batch, in the oplog, in the answer and in the record of it.
+const (
+	largeWrite = 256 << 10
+	copies     = 6
+)
+
+// afford counts what the change of a document of n bytes takes, until the command ends. The caller holds locks, so it does not wait.
+func (c *call) afford(n int) error {
+	if n < largeWrite {
+		return nil
+	}
+	need := int64(copies*n) - c.large
+	if need <= 0 {
+		return nil
+	}
+	if !c.e.memory.Take(need) {
+		return &largeError{int64(copies * n)}
+	}
+	c.large += need
+	return nil
 }
 
 // writeError is an entry of writeErrors.
@@ -225,7 +274,7 @@ func (m malformed) Unwrap() error { return m.error }
 
 // asWriteError gives err as an entry of writeErrors, or nil when it ends the whole command.
 func (c *call) asWriteError(err error) *mongoerr.Error {
-	for _, whole := range []error{store.ErrWriteConflict, store.ErrLockTimeout, store.ErrTransactionTooLarge, store.ErrTransactionDone, context.Canceled, context.DeadlineExceeded} {
+	for _, whole := range []error{store.ErrWriteConflict, store.ErrLockTimeout, store.ErrTransactionsFull, store.ErrTransactionTooLarge, store.ErrTransactionDone, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, whole) {
 			return nil
 		}

@@ -175,6 +175,9 @@ func rangeOf(env *Env, a []bson.RawValue) (bson.RawValue, error) {
 	if err := env.reserve(length * 12); err != nil {
 		return Null, mongoerr.New(mongoerr.ExceededMemoryLimit, "$range would build an array of %d elements, which exceeds the memory limit", length)
 	}
+	if err := env.afford(length * (12 + stackValue)); err != nil {
+		return Null, err
+	}
 	base := len(env.stack)
 	defer func() { env.stack = env.stack[:base] }()
 	for i := 0; i < length; i++ {

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
 )
@@ -24,6 +25,8 @@ const (
 const (
 	arenaChunk = 4 << 10 // first and usual chunk of the arena
 	arenaKeep  = 1 << 20 // larger chunks are given back at Reset
+	stackKeep  = 8 << 10 // so are stacks of more values
+	stackValue = 40      // bytes of a value on the stack
 	tickEvery  = 1 << 10 // loop turns between two looks at the context
 )
 
@@ -52,6 +55,8 @@ type Env struct {
 	used    int
 	ticks   int
 	zones   map[string]*time.Location
+	memory  budget.Share // counts large arenas
+	outer   int          // the slots that were bound from outside
 
 	// fields are those that have been looked for in root, tops what was found; nil for none. room is Gather's own.
 	fields     *Fields
@@ -60,6 +65,19 @@ type Env struct {
 
 // NewEnv returns an Env whose evaluations stop when ctx is done.
 func NewEnv(ctx context.Context) *Env { return &Env{ctx: ctx} }
+
+// Count has large values be counted by a ledger until the next Reset, or Release. The variables that are bound are the caller's from now on.
+func (e *Env) Count(l *budget.Ledger) { e.memory.Ledger, e.outer = l, len(e.slots) }
+
+// Release gives up the document and every value, also what was left behind of former ones: an Env that waits for the next document may
+// wait for long, and there may be many.
+func (e *Env) Release() {
+	e.Reset(nil)
+	e.chunk = nil
+	clear(e.stack[:cap(e.stack)])
+	clear(e.slots[e.outer:])
+	e.tops, e.room = nil, nil
+}
 
 // Reset points the Env at the next document and gives up every value built for the last one.
 func (e *Env) Reset(doc bson.Raw) {
@@ -98,11 +116,15 @@ func (e *Env) Bind(slot int, v bson.RawValue) {
 
 func (e *Env) recycle() {
 	e.used = 0
+	e.memory.Release()
 	if cap(e.chunk) > arenaKeep {
 		e.chunk = nil
 	}
 	e.chunk = e.chunk[:0]
 	e.stack = e.stack[:0]
+	if cap(e.stack) > stackKeep {
+		e.stack = nil
+	}
 }
 
 // alloc returns n zero or stale bytes of the arena that the caller overwrites wholly.
@@ -123,6 +145,14 @@ func (e *Env) reserve(n int) error {
 	}
 	if e.used+n > MaxArenaBytes {
 		return mongoerr.New(mongoerr.ExceededMemoryLimit, "the expressions evaluated for one document need more than %d bytes", MaxArenaBytes)
+	}
+	return e.afford(n)
+}
+
+// afford counts n bytes that are about to be taken, with what has been.
+func (e *Env) afford(n int) error {
+	if t := e.used + n + stackValue*cap(e.stack); t > arenaKeep && !e.memory.Need(t) {
+		return mongoerr.New(mongoerr.ExceededMemoryLimit, "the queries that are running hold the %d bytes of memory that there are for all; try again", e.memory.Most())
 	}
 	return nil
 }

@@ -79,6 +79,14 @@ type hit struct {
 	end int
 }
 
+// held is about how much memory the results take.
+func (a *ahead) held() (n int) {
+	for _, g := range a.now {
+		n += cap(g.buf) + 16*cap(g.hits)
+	}
+	return 2 * n // the next window is being filtered, and may not be looked at
+}
+
 // newAhead shares out the records behind last; nil when there are no processors to spare or there is too little left.
 func newAhead(s *Scan, view *store.SnapshotView, sharing *sharing) (*ahead, error) {
 	if store.Processors() < 2 {

@@ -101,6 +101,21 @@ func (s *Scan) Close() error {
 	return err
 }
 
+// Held is about how much memory the walk has taken beside the document that Next gave last.
+func (s *Scan) Held() int {
+	n := seenRecord * len(s.seen)
+	if s.ahead != nil {
+		n += s.ahead.held()
+	}
+	for _, by := range s.fetch.by {
+		n += cap(by.buf)
+	}
+	return n
+}
+
+// seenRecord is about what a record costs in the set of those that have been seen.
+const seenRecord = 40
+
 // ID is the record of the document that Next gave last.
 func (s *Scan) ID() store.RecordID { return s.id }
 

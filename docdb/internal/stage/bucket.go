@@ -421,5 +421,6 @@ func (s *bucketing) rounded(low, high bson.RawValue, bound *float64) (bson.RawVa
 
 func (s *bucketing) close() error {
 	s.sorter.close()
+	s.env.Release()
 	return s.src.close()
 }

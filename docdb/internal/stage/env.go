@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/match"
 	"regent/docdb/internal/mongoerr"
@@ -53,6 +54,8 @@ type Env struct {
 	TempDir string
 	// MemoryLimit is what one stage gathers in memory, in bytes.
 	MemoryLimit int
+	// Memory counts what the stages hold against what all queries may hold; nil for no bound.
+	Memory *budget.Ledger
 	// Match holds what filters need of the engine: geometry, text search, JSON schema. The rest of it is filled in here.
 	Match match.Options
 	// Intn returns a random number in [0, n) for $sample; nil uses the process's random source.

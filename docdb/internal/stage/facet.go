@@ -82,7 +82,7 @@ func (s *faceting) next(ctx context.Context) (row, error) {
 		return row{}, io.EOF
 	}
 	s.done = true
-	store := &rowStore{env: s.r.env, stage: "$facet"}
+	store := newRowStore(s.r.env, "$facet")
 	defer store.close()
 	for {
 		r, err := s.src.next(ctx)
@@ -151,11 +151,23 @@ type rowStore struct {
 	bytes int
 	file  *spillFile
 	count int
+	mem   held
+}
+
+func newRowStore(env *Env, stage string) *rowStore {
+	return &rowStore{env: env, stage: stage, mem: env.held()}
 }
 
 func (s *rowStore) add(r row) error {
 	s.count++
-	if s.file == nil && s.bytes > s.env.limit() {
+	fits := true
+	if s.file == nil {
+		var err error
+		if fits, err = s.mem.fits(s.bytes); err != nil {
+			return err
+		}
+	}
+	if !fits {
 		f, err := newSpillFile(s.env, s.stage)
 		if err != nil {
 			return err
@@ -195,6 +207,7 @@ func (s *rowStore) close() {
 		s.file.close()
 	}
 	s.rows = nil
+	s.mem.release()
 }
 
 type storeReader struct {

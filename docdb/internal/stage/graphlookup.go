@@ -146,7 +146,9 @@ func (s *graphing) search(ctx context.Context, start bson.RawValue) ([]bson.RawV
 	coll := s.r.env.collation()
 	asked, seen := expr.NewSet(coll), expr.NewSet(nil)
 	var frontier []bson.RawValue
-	bytes, limit := 0, s.r.env.limit()
+	bytes, mem := 0, s.r.env.held()
+	defer mem.release()
+	over := mongoerr.New(40099, "$graphLookup reached maximum memory consumption of %d bytes", mem.limit)
 	ask := func(v bson.RawValue) {
 		if !expr.Nullish(v) && asked.Add(v) {
 			frontier = append(frontier, expr.Clone(v))
@@ -189,9 +191,10 @@ func (s *graphing) search(ctx context.Context, start bson.RawValue) ([]bson.RawV
 					doc = setDeep(nil, doc, s.g.depthField, value.Int64(depth))
 				}
 				out = append(out, value.Doc(doc))
-				if bytes += len(doc) + rowOverhead; bytes > limit {
+				bytes += len(doc) + rowOverhead
+				if err := mem.bounded(bytes, over); err != nil {
 					in.close()
-					return nil, mongoerr.New(40099, "$graphLookup reached maximum memory consumption of %d bytes", limit)
+					return nil, err
 				}
 			}
 			in.close()
@@ -200,4 +203,7 @@ func (s *graphing) search(ctx context.Context, start bson.RawValue) ([]bson.RawV
 	return out, nil
 }
 
-func (s *graphing) close() error { return s.src.close() }
+func (s *graphing) close() error {
+	s.env.Release()
+	return s.src.close()
+}

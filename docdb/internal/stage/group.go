@@ -123,7 +123,7 @@ func (g *group) deps(d *expr.Deps) bool {
 }
 
 func (g *group) open(r *run, src source) (source, error) {
-	return &grouping{g: g, r: r, src: src, env: r.expressions(), out: r.expressions(), coll: r.env.collation(), seed: maphash.MakeSeed()}, nil
+	return &grouping{g: g, r: r, src: src, env: r.expressions(), out: r.expressions(), coll: r.env.collation(), seed: maphash.MakeSeed(), mem: r.env.held()}, nil
 }
 
 // partitions is how many files the rows of groups that do not fit are spread over.
@@ -154,6 +154,7 @@ type grouping struct {
 	at     int
 	ready  bool
 	buf    []byte
+	mem    held
 }
 
 type groupState struct {
@@ -200,6 +201,7 @@ func (s *grouping) reset() {
 	s.src.close()
 	s.src = &spilled{p.f}
 	s.level = p.level
+	s.mem.release()
 	s.seed = maphash.MakeSeed()
 	s.index, s.groups, s.bytes, s.held, s.full, s.at, s.ready = nil, nil, 0, 0, false, 0, false
 }
@@ -212,7 +214,6 @@ func (s *spilled) close() error                      { return s.f.close() }
 
 func (s *grouping) gather(ctx context.Context) error {
 	s.index = map[string]int{}
-	limit := s.r.env.limit()
 	if err := s.share(ctx); err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func (s *grouping) gather(ctx context.Context) error {
 		if err := s.add(i); err != nil {
 			return err
 		}
-		if err := s.bounded(limit); err != nil {
+		if err := s.bounded(); err != nil {
 			return err
 		}
 	}
@@ -335,12 +336,23 @@ func (s *grouping) add(i int) error {
 }
 
 // bounded looks at what the groups hold.
-func (s *grouping) bounded(limit int) error {
-	if s.bytes > limit && !s.full {
+func (s *grouping) bounded() error {
+	limit := s.mem.limit
+	if s.full {
+		if err := s.mem.needs(s.bytes); err != nil {
+			return err
+		}
+	} else if ok, err := s.mem.fits(s.bytes); err != nil {
+		return err
+	} else if !ok {
 		if !s.r.env.AllowDiskUse {
 			return memoryExceeded("$group", limit)
 		}
 		s.full = true
+		// The groups stay; those of a part that others have made may be more than what fits.
+		if err := s.mem.needs(s.bytes); err != nil {
+			return err
+		}
 	}
 	if s.held > 8*limit {
 		return mongoerr.New(mongoerr.ExceededMemoryLimit, "the accumulated values of $group need more than %d bytes of memory and cannot be spilled to disk", 8*limit)
@@ -414,5 +426,8 @@ func (s *grouping) close() error {
 		p.f.close()
 	}
 	s.files, s.todo, s.groups, s.index = nil, nil, nil, nil
+	s.mem.release()
+	s.env.Release()
+	s.out.Release()
 	return s.src.close()
 }

@@ -17,14 +17,14 @@ const partShare = 16
 // $push see what they would have seen. Sums add up to the same in parts (expr.Sum).
 func (s *grouping) share(ctx context.Context) error {
 	in, ok := s.src.(*input)
-	if !ok || !s.g.merges || in.meta != nil {
+	if !ok || !s.g.merges || in.meta != nil || s.mem.share.Tight() {
 		return nil
 	}
 	src, ok := in.it.(Sharer)
 	if !ok {
 		return nil
 	}
-	limit := s.r.env.limit()
+	limit := s.mem.limit
 	begin := func() Sink {
 		p := &groupPart{limit: limit / partShare}
 		p.g, p.r, p.env, p.coll, p.index = s.g, s.r, s.r.expressions(), s.coll, map[string]int{}
@@ -34,7 +34,7 @@ func (s *grouping) share(ctx context.Context) error {
 		if err := s.merge(&sink.(*groupPart).grouping); err != nil {
 			return false, err
 		}
-		err := s.bounded(limit)
+		err := s.bounded()
 		return !s.full, err
 	})
 }

@@ -30,7 +30,8 @@ func (s *looking) load(ctx context.Context) error {
 	defer src.close()
 	coll := s.r.env.collation()
 	path := value.ParsePath(s.l.path)
-	limit, bytes := s.r.env.limit(), 0
+	s.mem = s.r.env.held()
+	bytes := 0
 	var key []byte
 	for n := 0; ; n++ {
 		r, err := src.next(ctx)
@@ -62,8 +63,9 @@ func (s *looking) load(ctx context.Context) error {
 			bytes += len(key) + 24
 		}
 		foreignValues(doc, path, add)
-		if bytes > limit {
+		if ok, err := s.mem.fits(bytes); !ok || err != nil {
 			*t = hashTable{tooBig: true}
+			s.mem.release()
 			return nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"regent/docdb/internal/budget"
 	"regent/docdb/internal/expr"
 	"regent/docdb/internal/mongoerr"
 	"regent/docdb/internal/value"
@@ -84,11 +85,12 @@ func (s *input) close() error { return s.it.Close() }
 
 // output makes a source an Iter and watches the size of documents.
 type output struct {
-	src  source
-	meta *expr.Meta
-	done error
-	live *liveContext
-	deep bool // the pipeline is long enough to nest documents too deeply
+	src    source
+	meta   *expr.Meta
+	done   error
+	live   *liveContext
+	memory *budget.Ledger
+	deep   bool // the pipeline is long enough to nest documents too deeply
 }
 
 // Next implements Iter.
@@ -120,7 +122,10 @@ func (o *output) Next(ctx context.Context) (bson.Raw, error) {
 func (o *output) Meta() *expr.Meta { return o.meta }
 
 // Close implements Iter.
-func (o *output) Close() error { return o.src.close() }
+func (o *output) Close() error {
+	defer o.memory.Close()
+	return o.src.close()
+}
 
 // Documents returns an Iter over documents in memory.
 func Documents(docs ...bson.Raw) Iter { return &documents{docs: docs} }

@@ -222,7 +222,7 @@ func (l *lookup) deps(d *expr.Deps) bool {
 }
 
 func (l *lookup) open(r *run, src source) (source, error) {
-	s := &looking{l: l, r: r, src: src, env: r.expressions()}
+	s := &looking{l: l, r: r, src: src, env: r.expressions(), room: r.env.held()}
 	if l.from.pipe.NeedsSource() {
 		if err := l.from.resolve(r.ctx); err != nil {
 			return nil, err
@@ -249,6 +249,8 @@ type looking struct {
 	hash  bool
 	asked int // local documents so far
 	table *hashTable
+	mem   held      // of the table
+	room  held      // of large documents
 	cache *rowStore // of a sub-pipeline that is the same for every document
 
 	// The state of giving out rows one by one, under an $unwind.
@@ -288,7 +290,12 @@ func (s *looking) next(ctx context.Context) (row, error) {
 	}
 	s.arr = finish(s.arr, 0)
 	s.buf = setDeep(s.buf[:0], r.doc, s.l.as, value.Array(s.arr))
-	return row{s.buf, r.meta}, nil
+	out := row{s.buf, r.meta}
+	if cap(s.buf) > keepBytes {
+		s.buf, s.arr = nil, nil
+		s.env.Release()
+	}
+	return out, nil
 }
 
 // unwound gives out a row for each foreign document, as $lookup and $unwind of its array would.
@@ -321,6 +328,9 @@ func (s *looking) unwound(ctx context.Context) (row, error) {
 		r, err := s.src.next(ctx)
 		if err != nil {
 			return r, err
+		}
+		if err := s.room.copies(r, 2); err != nil {
+			return row{}, err
 		}
 		s.cur, s.at = r, 0
 		if s.inner, err = s.matches(ctx, r); err != nil {
@@ -382,7 +392,7 @@ func (s *looking) matches(ctx context.Context, r row) (source, error) {
 			return nil, err
 		}
 		defer in.close()
-		s.cache = &rowStore{env: s.r.env, stage: "$lookup"}
+		s.cache = newRowStore(s.r.env, "$lookup")
 		for {
 			d, err := in.next(ctx)
 			if drained(err) {
@@ -477,5 +487,8 @@ func (s *looking) close() error {
 		s.cache.close()
 	}
 	s.table = nil
+	s.mem.release()
+	s.room.release()
+	s.env.Release()
 	return s.src.close()
 }

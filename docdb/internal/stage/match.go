@@ -85,4 +85,7 @@ func (s *matching) next(ctx context.Context) (row, error) {
 	}
 }
 
-func (s *matching) close() error { return s.src.close() }
+func (s *matching) close() error {
+	s.m.env.Release()
+	return s.src.close()
+}

@@ -324,7 +324,7 @@ func (s *projecting) next(ctx context.Context) (row, error) {
 	out := row{s.buf, r.meta}
 	if cap(s.buf) > keepBytes {
 		s.buf = nil
-		s.env.Reset(nil)
+		s.env.Release()
 	}
 	return out, nil
 }
@@ -333,4 +333,7 @@ func (s *projecting) next(ctx context.Context) (row, error) {
 // stage of a long pipeline would hold one.
 const keepBytes = 1 << 20
 
-func (s *projecting) close() error { return s.src.close() }
+func (s *projecting) close() error {
+	s.env.Release()
+	return s.src.close()
+}

@@ -64,7 +64,10 @@ func (s *replacing) next(ctx context.Context) (row, error) {
 	return row{v.Value, r.meta}, nil
 }
 
-func (s *replacing) close() error { return s.src.close() }
+func (s *replacing) close() error {
+	s.env.Release()
+	return s.src.close()
+}
 
 // redact is $redact. Its expression answers one of three constants, which are told apart by their addresses' stand-ins: strings
 // that a document cannot hold.
@@ -110,7 +113,12 @@ func (s *redacting) next(ctx context.Context) (row, error) {
 			return row{}, err
 		}
 		if keep {
-			return row{s.buf, r.meta}, nil
+			out := row{s.buf, r.meta}
+			if cap(s.buf) > keepBytes {
+				s.buf = nil
+				s.env.Release()
+			}
+			return out, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return row{}, err
@@ -182,4 +190,7 @@ func (s *redacting) member(dst, name []byte, v bson.RawValue) ([]byte, error) {
 	return appendMember(dst, name, v), nil
 }
 
-func (s *redacting) close() error { return s.src.close() }
+func (s *redacting) close() error {
+	s.env.Release()
+	return s.src.close()
+}

@@ -48,6 +48,7 @@ type sampling struct {
 	r    *run
 	src  source
 	rows []row
+	mem  held
 	read bool
 	at   int
 }
@@ -67,7 +68,8 @@ func (s *sampling) next(ctx context.Context) (row, error) {
 }
 
 func (s *sampling) gather(ctx context.Context) error {
-	bytes, limit := 0, s.r.env.limit()
+	s.mem = s.r.env.held()
+	bytes, over := 0, mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed, "Exceeded memory limit of %d bytes for $sample; ask for fewer documents", s.mem.limit)
 	for seen := 0; ; seen++ {
 		r, err := s.src.next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -91,8 +93,9 @@ func (s *sampling) gather(ctx context.Context) error {
 			s.rows = append(s.rows, row{})
 		}
 		s.rows[at] = row{slices.Clone(r.doc), cloneMeta(r.meta)}
-		if bytes += len(r.doc) + rowOverhead; bytes > limit {
-			return mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUseAllowed, "Exceeded memory limit of %d bytes for $sample; ask for fewer documents", limit)
+		bytes += len(r.doc) + rowOverhead
+		if err := s.mem.bounded(bytes, over); err != nil {
+			return err
 		}
 	}
 	for i := len(s.rows) - 1; i > 0; i-- {
@@ -104,5 +107,6 @@ func (s *sampling) gather(ctx context.Context) error {
 
 func (s *sampling) close() error {
 	s.rows = nil
+	s.mem.release()
 	return s.src.close()
 }

@@ -98,6 +98,7 @@ type sorter struct {
 	arena []byte
 	runs  []*spillFile
 	heap  bool // rows is a heap with the row to give up first
+	mem   held
 
 	scratch []bson.RawValue
 }
@@ -112,7 +113,7 @@ type sortRow struct {
 const rowOverhead = 128
 
 func newSorter(r *run, stage string, keys *expr.SortKeys, top int64) *sorter {
-	s := &sorter{stage: stage, env: r.env, keys: keys, ev: r.expressions()}
+	s := &sorter{stage: stage, env: r.env, keys: keys, ev: r.expressions(), mem: r.env.held()}
 	if top > 0 && top < 1<<30 {
 		s.top = int(top)
 	}
@@ -189,8 +190,8 @@ func (r *sortRow) size() int { return len(r.row.doc) + rowOverhead + 40*len(r.ke
 
 // watch spills when the limit is reached.
 func (s *sorter) watch() error {
-	if s.bytes <= s.env.limit() {
-		return nil
+	if ok, err := s.mem.fits(s.bytes); ok || err != nil {
+		return err
 	}
 	return s.spill()
 }
@@ -212,10 +213,20 @@ func (s *sorter) spill() error {
 	}
 	clear(s.rows)
 	s.rows, s.bytes, s.arena, s.heap = s.rows[:0], 0, nil, false
-	if len(s.runs) >= maxRuns {
+	s.mem.release()
+	if s.crowded() {
 		return s.compact()
 	}
 	return nil
+}
+
+// crowded reports whether no more runs should be merged at once: each has a row in memory then.
+func (s *sorter) crowded() bool {
+	rows := 0
+	for _, f := range s.runs {
+		rows += f.largest
+	}
+	return len(s.runs) >= maxRuns || len(s.runs) > 1 && rows > s.env.limit()/2
 }
 
 func (s *sorter) sortRows() {
@@ -277,6 +288,8 @@ func (s *sorter) close() {
 		f.close()
 	}
 	s.runs, s.rows = nil, nil
+	s.mem.release()
+	s.ev.Release()
 }
 
 // memoryRows gives out sorted rows.

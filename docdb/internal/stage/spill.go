@@ -24,17 +24,28 @@ type spillFile struct {
 	r    *bufio.Reader
 	buf  [2][]byte
 	rows int
+	// largest is the size of the largest row.
+	largest int
+	mem     held
 }
+
+// spillBuffer is the size of the buffer that a file is written or read through.
+const spillBuffer = 32 << 10
 
 func newSpillFile(env *Env, stage string) (*spillFile, error) {
 	if !env.AllowDiskUse {
 		return nil, memoryExceeded(stage, env.limit())
 	}
+	mem := env.held()
+	if err := mem.needs(spillBuffer); err != nil {
+		return nil, err
+	}
 	f, err := os.CreateTemp(env.TempDir, "docdb-spill-*")
 	if err != nil {
+		mem.release()
 		return nil, fmt.Errorf("opening a temporary file for %s: %w", stage, err)
 	}
-	s := &spillFile{f: f, name: f.Name(), w: bufio.NewWriterSize(f, 64<<10)}
+	s := &spillFile{f: f, name: f.Name(), w: bufio.NewWriterSize(f, spillBuffer), mem: mem}
 	if os.Remove(s.name) == nil {
 		s.name = ""
 	}
@@ -50,8 +61,10 @@ func (s *spillFile) write(r row) error {
 	if _, err := s.w.Write(r.doc); err != nil {
 		return err
 	}
-	_, err := s.w.Write(encodeMeta(r.meta))
+	meta := encodeMeta(r.meta)
+	_, err := s.w.Write(meta)
 	s.rows++
+	s.largest = max(s.largest, len(r.doc)+len(meta))
 	return err
 }
 
@@ -61,17 +74,21 @@ func (s *spillFile) rewind() error {
 		return err
 	}
 	s.w = nil
-	if _, err := s.f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	s.r = bufio.NewReaderSize(s.f, 64<<10)
-	return nil
+	s.mem.release()
+	_, err := s.f.Seek(0, io.SeekStart)
+	return err
 }
 
 // read returns the next row, valid until the following read; io.EOF at the end.
 func (s *spillFile) read() (row, error) {
 	if s.rows == 0 {
 		return row{}, io.EOF
+	}
+	if s.r == nil {
+		if err := s.mem.needs(spillBuffer + s.largest); err != nil {
+			return row{}, err
+		}
+		s.r = bufio.NewReaderSize(s.f, spillBuffer)
 	}
 	s.rows--
 	for i := range s.buf {
@@ -97,6 +114,7 @@ func (s *spillFile) close() error {
 	}
 	err := s.f.Close()
 	s.f = nil
+	s.mem.release()
 	if s.name != "" {
 		os.Remove(s.name)
 	}
@@ -154,6 +172,8 @@ func (s *spillFile) restart() error {
 	if _, err := s.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	s.r.Reset(s.f)
+	if s.r != nil {
+		s.r.Reset(s.f)
+	}
 	return nil
 }

@@ -42,6 +42,7 @@ type run struct {
 // expressions returns a fresh Env for a stage's expressions.
 func (r *run) expressions() *expr.Env {
 	e := expr.NewEnv(r.ctx)
+	e.Count(r.env.Memory)
 	for i, v := range r.vars {
 		e.Bind(i, v)
 	}
@@ -273,9 +274,9 @@ func (p *Pipeline) Run(ctx context.Context, src Iter) Iter {
 	s, err := p.start(&run{ctx: live, env: p.env, vars: p.vars}, newInput(src))
 	if err != nil {
 		src.Close()
-		return &output{src: failed{err}, live: live}
+		return &output{src: failed{err}, live: live, memory: p.env.Memory}
 	}
-	return &output{src: s, deep: len(p.nodes) > 20, live: live}
+	return &output{src: s, deep: len(p.nodes) > 20, live: live, memory: p.env.Memory}
 }
 
 // start chains the stages.

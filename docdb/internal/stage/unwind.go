@@ -69,7 +69,9 @@ func compileUnwind(c *compiler, _ string, spec bson.RawValue) (*unwind, error) {
 	return u, err
 }
 
-func (u *unwind) open(_ *run, src source) (source, error) { return &unwinding{u: u, src: src}, nil }
+func (u *unwind) open(r *run, src source) (source, error) {
+	return &unwinding{u: u, src: src, room: r.env.held()}, nil
+}
 
 func (u *unwind) deps(d *expr.Deps) bool {
 	d.AddPath(u.dotted)
@@ -85,6 +87,8 @@ type unwinding struct {
 	on  bool
 	buf []byte
 	tmp []byte
+
+	room held // of large documents
 }
 
 func (s *unwinding) next(ctx context.Context) (row, error) {
@@ -111,6 +115,9 @@ func (s *unwinding) next(ctx context.Context) (row, error) {
 				break
 			}
 			v = expr.Lookup(v.Value, p)
+		}
+		if err := s.room.copies(r, 2); err != nil {
+			return row{}, err
 		}
 		s.in = r
 		if v.Type == bson.TypeArray {
@@ -145,4 +152,7 @@ func (s *unwinding) emit(v, index bson.RawValue) bson.Raw {
 	return s.tmp
 }
 
-func (s *unwinding) close() error { return s.src.close() }
+func (s *unwinding) close() error {
+	s.room.release()
+	return s.src.close()
+}

@@ -222,6 +222,7 @@ type windowing struct {
 	r      *run
 	src    source
 	env    *expr.Env
+	mem    held // of the part
 	sorter *sorter
 	in     source // wrapped rows in order
 	ahead  *wrapped
@@ -336,7 +337,9 @@ func (s *windowing) sort(ctx context.Context) error {
 // load reads the next partition and computes its fields.
 func (s *windowing) load(ctx context.Context) error {
 	p := &part{ctx: ctx, env: s.env, sort: s.w.sort, coll: s.r.env.collation()}
-	bytes, limit := 0, s.r.env.limit()
+	s.mem.release()
+	s.mem = s.r.env.held()
+	bytes, over := 0, mongoerr.New(mongoerr.ExceededMemoryLimit, "a partition of $setWindowFields needs more than %d bytes of memory; partition finer", s.mem.limit)
 	var key bson.RawValue
 	for {
 		w, err := s.pull(ctx)
@@ -354,8 +357,9 @@ func (s *windowing) load(ctx context.Context) error {
 			break
 		}
 		p.rows = append(p.rows, w.row)
-		if bytes += len(w.row.doc) + rowOverhead; bytes > limit {
-			return mongoerr.New(mongoerr.ExceededMemoryLimit, "a partition of $setWindowFields needs more than %d bytes of memory; partition finer", limit)
+		bytes += len(w.row.doc) + rowOverhead
+		if err := s.mem.bounded(bytes, over); err != nil {
+			return err
 		}
 		if s.w.sort != nil {
 			s.env.ResetMeta(w.row.doc, w.row.meta)
@@ -382,5 +386,7 @@ func (s *windowing) close() error {
 		s.sorter.close()
 	}
 	s.part = nil
+	s.mem.release()
+	s.env.Release()
 	return s.src.close()
 }

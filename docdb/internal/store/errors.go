@@ -19,6 +19,8 @@ var (
 	ErrWriteConflict = errors.New("write conflict")
 	// ErrTransactionTooLarge: a transaction's writes went beyond the limit.
 	ErrTransactionTooLarge = errors.New("the transaction's writes are larger than the limit")
+	// ErrTransactionsFull: the writes of all open transactions together went beyond the limit.
+	ErrTransactionsFull = errors.New("the open transactions together hold as much as there may be; try again")
 	// ErrTransactionDone: the transaction has been aborted or committed.
 	ErrTransactionDone = errors.New("the transaction has ended")
 	// ErrCollectionGone: the collection was dropped while it was in use.

@@ -13,6 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"regent/docdb/internal/budget"
 )
 
 // Options are the settings of Open. Zero values mean the defaults.
@@ -25,6 +27,8 @@ type Options struct {
 	OplogAge   time.Duration
 	// TransactionBytes bounds the writes of one transaction; default 128 MiB.
 	TransactionBytes int64
+	// TransactionsBytes bounds the writes of all open transactions together; default four times TransactionBytes.
+	TransactionsBytes int64
 	// ReserveBytes is the room on the disk below which inserts and updates are refused; default 256 MiB, or a twentieth of the disk
 	// if that is less; negative for none.
 	ReserveBytes int64
@@ -48,6 +52,9 @@ func (o *Options) defaults() {
 	}
 	if o.TransactionBytes == 0 {
 		o.TransactionBytes = 128 << 20
+	}
+	if o.TransactionsBytes == 0 {
+		o.TransactionsBytes = 4 * o.TransactionBytes
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -88,6 +95,8 @@ type Store struct {
 	commit  sync.Mutex
 	stripes stripes
 	tail    tail
+	// transactions is what the writes of open transactions take.
+	transactions *budget.Budget
 	// latest is the last snapshot that was made, nil when something has been written since; loads counts the writes without a time.
 	latest atomic.Pointer[moment]
 	loads  atomic.Uint64
@@ -115,6 +124,7 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 	}
 	s := &Store{opts: opts, lang: lang, dir: dir, lock: lock, stop: make(chan struct{})}
 	s.clock.now = opts.Now
+	s.transactions = budget.New(opts.TransactionsBytes, opts.TransactionsBytes)
 	s.stripes.seed = maphash.MakeSeed()
 	s.tail.init()
 	s.disk = newDisk(opts.FS, dir, opts.ReserveBytes, opts.Log)

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/RaduBerinde/btreemap"
+
+	"regent/docdb/internal/budget"
 )
 
 // Txn is a multi-document transaction: a snapshot, its own writes over it, and a hold on every key it has written. The first
@@ -19,13 +21,15 @@ type Txn struct {
 
 	over  *btreemap.BTreeMap[[]byte, []byte] // values: 0, or 1 and the value; see set and del
 	bytes int64
-	colls map[*Collection]*txnColl
-	log   []pending
-	keys  map[*Collection][]string
-	made  []*Collection // by the transaction
-	done  chan struct{}
-	mu    sync.Mutex
-	ended bool
+	// memory counts what the transaction takes, until it has ended.
+	memory budget.Share
+	colls  map[*Collection]*txnColl
+	log    []pending
+	keys   map[*Collection][]string
+	made   []*Collection // by the transaction
+	done   chan struct{}
+	mu     sync.Mutex
+	ended  bool
 }
 
 type txnColl struct {
@@ -39,7 +43,7 @@ type txnColl struct {
 func (s *Store) Start() *Txn {
 	snap, at := s.SnapshotAt()
 	return &Txn{
-		s: s, snap: snap, Start: at,
+		s: s, snap: snap, Start: at, memory: budget.Share{Ledger: s.transactions.Ledger()},
 		over:  btreemap.New[[]byte, []byte](16, bytes.Compare),
 		colls: map[*Collection]*txnColl{}, keys: map[*Collection][]string{}, done: make(chan struct{}),
 	}
@@ -107,6 +111,9 @@ func (t *Txn) put(k, v []byte) error {
 	t.bytes += int64(len(k) + len(v) + 64)
 	if t.bytes > t.s.opts.TransactionBytes {
 		return ErrTransactionTooLarge
+	}
+	if !t.memory.Need(int(transactionCopies * t.bytes)) {
+		return ErrTransactionsFull
 	}
 	t.over.ReplaceOrInsert(k, v)
 	return nil
@@ -196,8 +203,12 @@ func (t *Txn) Abort() {
 	}
 	t.unmake()
 	close(t.done)
+	t.memory.Release()
 	t.snap.Close()
 }
+
+// transactionCopies is how often a transaction has what it writes: for itself, and for the oplog.
+const transactionCopies = 2
 
 func (t *Txn) letGo(c *Collection) {
 	for _, k := range t.keys[c] {
@@ -226,6 +237,7 @@ func (t *Txn) Commit(sync bool) (uint64, error) {
 			c.mu.Unlock()
 		}
 		close(t.done)
+		t.memory.Release()
 		t.snap.Close()
 	}
 	b := t.s.db.NewBatch()

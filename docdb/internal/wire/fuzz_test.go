@@ -49,7 +49,7 @@ func FuzzFraming(f *testing.F) {
 	f.Add([]byte{255, 255, 255, 127})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e := &echo{closed: make(chan struct{})}
-		p := NewPipe(e, nil)
+		p := NewPipes(64<<20).New(e, nil)
 		p.Write(data)
 		p.SetReadDeadline(time.Now().Add(time.Millisecond))
 		io.Copy(io.Discard, p)

@@ -45,8 +45,9 @@ type Request struct {
 	// NoReply says that the sender does not listen.
 	NoReply bool
 
-	id  uint32
-	seq [2]Sequence
+	id   uint32
+	seq  [2]Sequence
+	room *room // of the answer; nil without a bound
 }
 
 // Sequence is a list of documents outside the body, one after the other.
@@ -73,7 +74,7 @@ func messageLength(b []byte) (int, error) {
 
 // parse reads a whole message into r.
 func (r *Request) parse(msg []byte) error {
-	*r = Request{Size: len(msg), id: binary.LittleEndian.Uint32(msg[4:])}
+	*r = Request{Size: len(msg), room: r.room, id: binary.LittleEndian.Uint32(msg[4:])}
 	switch op := binary.LittleEndian.Uint32(msg[12:]); op {
 	case opMsg:
 		return r.parseMsg(msg[headerSize:])

@@ -2,11 +2,14 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"time"
+
+	"regent/docdb/internal/budget"
 )
 
 // Pipe is a driver's end of an in-memory connection. There is no goroutine on the other end: a request is answered inside the
@@ -30,11 +33,24 @@ type Pipe struct {
 	timer  *time.Timer
 	req    Request
 	onEnd  func(*Pipe)
+	// What in and out take beyond keepBuffer; hung says that the driver has closed its end and reads no more.
+	received, answered room
+	hung               bool
+	hangUp             context.CancelFunc // of a Write that waits for room
 }
 
-// NewPipe makes a connection to client; onEnd, if not nil, is called once when it has ended.
-func NewPipe(client Client, onEnd func(*Pipe)) *Pipe {
-	p := &Pipe{client: client, onEnd: onEnd}
+// Pipes are what the in-memory connections of a database share.
+type Pipes struct{ received, answered *budget.Budget }
+
+// NewPipes has in-memory connections hold at most so many bytes of large requests, and as many of large answers. Who would pass that waits.
+func NewPipes(most int64) *Pipes {
+	return &Pipes{budget.New(most, 2*most), budget.New(most, 2*most)}
+}
+
+// New makes a connection to client; onEnd, if not nil, is called once when it has ended.
+func (s *Pipes) New(client Client, onEnd func(*Pipe)) *Pipe {
+	p := &Pipe{client: client, onEnd: onEnd, received: room{b: s.received, free: keepBuffer}, answered: room{b: s.answered, free: keepBuffer}}
+	p.req.room = &p.answered
 	p.cond.L = &p.mu
 	return p
 }
@@ -49,6 +65,11 @@ func (p *Pipe) Write(b []byte) (int, error) {
 	if !p.write.IsZero() && !time.Now().Before(p.write) {
 		return 0, os.ErrDeadlineExceeded
 	}
+	if n := len(p.in) + len(b); !p.received.take(n) {
+		if err := p.await(n); err != nil {
+			return 0, err
+		}
+	}
 	if p.busy {
 		// An interrupted answer is still being made from p.in, which must not move.
 		p.in = append(p.in[:len(p.in):len(p.in)], b...)
@@ -60,6 +81,31 @@ func (p *Pipe) Write(b []byte) (int, error) {
 	}
 	p.cond.Broadcast()
 	return len(b), nil
+}
+
+// await waits until there is room for a request of n bytes; the caller holds mu, which is given up meanwhile.
+func (p *Pipe) await(n int) error {
+	var c context.Context
+	c, p.hangUp = context.WithCancel(context.Background())
+	defer p.hangUp()
+	if !p.write.IsZero() {
+		var done context.CancelFunc
+		c, done = context.WithDeadline(c, p.write)
+		defer done()
+	}
+	more := room{b: p.received.b} // an interrupted answer may be made meanwhile, and give back what its request took
+	p.mu.Unlock()
+	err := more.wait(c, n)
+	p.mu.Lock()
+	p.received.held += more.held
+	switch {
+	case p.done || p.hung:
+		p.received.give()
+		return net.ErrClosed
+	case errors.Is(err, context.DeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // complete reports whether a whole message is waiting; a malformed one counts.
@@ -92,11 +138,15 @@ func (p *Pipe) serve() {
 	p.mu.Lock()
 	p.busy, p.op = false, nil
 	p.out, p.pos = out, 0
-	p.req = Request{}
+	p.answered.settle(cap(out))
+	p.req = Request{room: &p.answered}
 	rest := copy(p.in, p.in[n:])
 	p.in = p.in[:rest]
-	if rest == 0 && cap(p.in) > keepBuffer {
-		p.in = nil
+	if rest == 0 {
+		p.received.give()
+		if cap(p.in) > keepBuffer {
+			p.in = nil
+		}
 	}
 	if end || p.closed {
 		p.closed = true
@@ -143,6 +193,7 @@ func (p *Pipe) giveRoom() {
 		answers.Put(p.room)
 	}
 	p.room, p.out, p.pos = nil, nil, 0
+	p.answered.give()
 }
 
 // wakeAt wakes whoever waits when the deadline is over; the caller holds mu.
@@ -164,7 +215,10 @@ func (p *Pipe) Close() error {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	p.closed = true
+	p.closed, p.hung = true, true
+	if p.hangUp != nil {
+		p.hangUp()
+	}
 	if p.busy {
 		p.op.interrupt(context.Canceled)
 	} else {
@@ -183,13 +237,18 @@ func (p *Pipe) Wait() {
 	}
 }
 
-// finish closes the other end, once; the caller holds mu.
+// finish closes the other end, once, and forgets what nobody will read; the caller holds mu.
 func (p *Pipe) finish() {
+	if p.hung {
+		p.room, p.out, p.pos = nil, nil, 0
+		p.answered.give()
+	}
 	if p.done {
 		return
 	}
 	p.done = true
 	p.in = nil
+	p.received.give()
 	p.client.Close()
 	if p.onEnd != nil {
 		go p.onEnd(p)

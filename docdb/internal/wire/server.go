@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"regent/docdb/internal/budget"
 )
 
 // Client is the server's side of one connection: its metadata, who it is.
@@ -21,17 +24,19 @@ type Client interface {
 }
 
 // firstBuffer is the buffer that a connection begins with, nextBuffer the least when that is too small, keepBuffer the largest that a
-// quiet one keeps. There may be thousands of connections that do nothing but wait in a change stream.
+// quiet one keeps, freeBuffer the largest that nobody counts. There may be thousands of connections that do nothing but wait in a change
+// stream.
 const (
 	firstBuffer = 512
 	nextBuffer  = 4 << 10
+	freeBuffer  = 16 << 10
 	keepBuffer  = 256 << 10
 )
 
 // writeTime is how long a client may take to accept an answer, at least.
 const writeTime = 10 * time.Minute
 
-// crowdedTime is how long a client may take to accept each 256 KiB of a large answer when there are too many of them.
+// crowdedTime is how long a client may take to accept each 256 KiB of an answer when there are too many large ones.
 const crowdedTime = 2 * time.Second
 
 // guest is a Client that says whether it may be trusted with room and time: one that still has to log in may not.
@@ -39,7 +44,7 @@ type guest interface{ Trusted() bool }
 
 // Bounds on connections that still have to log in: the size of a message, and the time for each.
 const (
-	guestMessage = 64 << 10
+	guestMessage = freeBuffer
 	guestTime    = time.Minute
 )
 
@@ -67,14 +72,16 @@ type Server struct {
 	NewClient func(remote, local net.Addr) Client
 	// MaxConnections bounds the number of open connections; default 10,000. One more is closed at once.
 	MaxConnections int
-	// MaxBuffered bounds the bytes of large messages (beyond 256 KiB) that are being received or answered on all connections
-	// together; default 512 MiB. A connection that would pass it by what it sends is closed. Beyond it, answers must be taken in
-	// their stride (crowdedTime); a connection whose answer would pass twice as much is closed.
+	// MaxBuffered bounds the bytes of what is being received on all connections together, and of what is being answered as much again
+	// (beyond freeBuffer for each); default 512 MiB. A connection that would pass it by what it sends is closed. Answers end early or
+	// wait (see Request.TakeRoom), and when there are many they must be taken in their stride (crowdedTime); a connection whose answer
+	// would pass twice as much is closed.
 	MaxBuffered int64
 	// MessageTime is how long a message may take to arrive once it has begun; default 2 minutes.
 	MessageTime time.Duration
 
-	buffered atomic.Int64
+	once               sync.Once
+	received, answered *budget.Budget
 
 	mu     sync.Mutex
 	conns  map[net.Conn]context.CancelFunc
@@ -144,19 +151,24 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c net.Conn)
 		t.SetNoDelay(true)
 		t.SetKeepAlivePeriod(time.Minute)
 	}
-	rd := &reader{conn: c, buf: make([]byte, 0, firstBuffer), time: s.MessageTime, total: &s.buffered, most: s.MaxBuffered}
+	s.once.Do(func() {
+		most := s.MaxBuffered
+		if most == 0 {
+			most = 512 << 20
+		}
+		s.received, s.answered = budget.New(most, most), budget.New(most, 2*most)
+	})
+	rd := &reader{conn: c, buf: make([]byte, 0, firstBuffer), time: s.MessageTime, room: room{b: s.received, free: freeBuffer}}
 	if rd.time == 0 {
 		rd.time = 2 * time.Minute
 	}
-	if rd.most == 0 {
-		rd.most = 512 << 20
-	}
-	defer rd.giveBack()
+	defer rd.room.give()
+	wr := &writer{conn: c, room: room{b: s.answered, free: freeBuffer}}
+	defer wr.room.give()
 	op := &watched{Context: ctx, cancel: cancel, r: rd}
 	g, _ := client.(guest)
 	var out []byte
-	var r Request
-	var until time.Time // the deadline of writes
+	r := Request{room: &wr.room}
 	for ctx.Err() == nil {
 		msg, err := rd.message(ctx, g != nil && !g.Trusted())
 		if err != nil || ctx.Err() != nil {
@@ -166,26 +178,12 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c net.Conn)
 		out, end = answer(op, client, &r, msg, out[:0])
 		op.stop()
 		rd.consume()
-		if cap(out) > keepBuffer {
-			until = time.Time{}
-			if err := rd.deliver(out); err != nil {
-				return
-			}
-		} else if len(out) > 0 {
-			// Moving a deadline costs as much as the write of a short answer, so it is moved now and then.
-			if now := time.Now(); until.Sub(now) < writeTime {
-				until = now.Add(2 * writeTime)
-				c.SetWriteDeadline(until)
-			}
-			if _, err := c.Write(out); err != nil {
-				return
-			}
-		}
-		if end {
+		if err := wr.deliver(out); err != nil || end {
 			return
 		}
-		if cap(out) > keepBuffer {
+		if cap(out) > freeBuffer && (cap(out) > keepBuffer || !s.answered.Ample()) {
 			out = nil
+			wr.room.give()
 		}
 	}
 }
@@ -196,54 +194,57 @@ type reader struct {
 	buf  []byte // what has been read
 	used int    // the length of the message that was given out
 
-	time  time.Duration // for a message to arrive
-	total *atomic.Int64 // what all readers hold beyond keepBuffer
-	most  int64
-	held  int64 // this one's part of total
+	time time.Duration // for a message to arrive
+	room room
 }
 
 // errCrowded: the connections together hold too much.
 var errCrowded = errors.New("the messages being received and answered are too large together")
 
-// take counts a buffer of n bytes.
-func (r *reader) take(n int) error {
-	if n <= keepBuffer {
-		return nil
-	}
-	more := int64(n) - r.held
-	if r.total.Add(more) > r.most {
-		r.total.Add(-more)
-		return errCrowded
-	}
-	r.held = int64(n)
-	return nil
+// writer writes answers to a connection.
+type writer struct {
+	conn  net.Conn
+	until time.Time // the deadline of short answers
+	room  room
 }
 
-func (r *reader) giveBack() {
-	if r.held != 0 {
-		r.total.Add(-r.held)
-		r.held = 0
-	}
-}
-
-// deliver writes a large answer, which takes room until the client has taken it.
-func (r *reader) deliver(out []byte) error {
-	size := int64(cap(out))
-	defer r.total.Add(-size)
-	if r.total.Add(size) > 2*r.most {
+// deliver writes an answer. A large one takes room until the client has taken it, so the client must not rest when there is little left.
+func (w *writer) deliver(out []byte) error {
+	if !w.room.settle(cap(out)) {
 		return errCrowded
 	}
+	if len(out) <= freeBuffer {
+		if len(out) == 0 {
+			return nil
+		}
+		// Moving a deadline costs as much as the write of a short answer, so it is moved now and then.
+		if now := time.Now(); w.until.Sub(now) < writeTime {
+			w.until = now.Add(2 * writeTime)
+			w.conn.SetWriteDeadline(w.until)
+		}
+		_, err := w.conn.Write(out)
+		return err
+	}
+	w.until = time.Time{}
 	for len(out) > 0 {
-		within := writeTime
-		if r.total.Load() > r.most {
-			within = crowdedTime
+		begun, part := time.Now(), out[:min(len(out), keepBuffer)]
+		out = out[len(part):]
+		for len(part) > 0 {
+			now := time.Now()
+			w.conn.SetWriteDeadline(now.Add(crowdedTime))
+			n, err := w.conn.Write(part)
+			part = part[n:]
+			if err == nil {
+				continue
+			}
+			within := writeTime
+			if w.room.b.Tight() {
+				within = crowdedTime
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) >= within {
+				return err
+			}
 		}
-		r.conn.SetWriteDeadline(time.Now().Add(within))
-		n, err := r.conn.Write(out[:min(len(out), keepBuffer)])
-		if err != nil {
-			return err
-		}
-		out = out[n:]
 	}
 	return nil
 }
@@ -298,8 +299,8 @@ func (r *reader) fill(n int) error {
 		if size > n {
 			size = max(n, nextBuffer)
 		}
-		if err := r.take(size); err != nil {
-			return err
+		if !r.room.take(size) {
+			return errCrowded
 		}
 		b := make([]byte, len(r.buf), size)
 		copy(b, r.buf)
@@ -319,9 +320,9 @@ func (r *reader) fill(n int) error {
 func (r *reader) consume() {
 	rest := copy(r.buf, r.buf[r.used:])
 	r.buf, r.used = r.buf[:rest], 0
-	if rest == 0 && cap(r.buf) > keepBuffer {
+	if rest == 0 && cap(r.buf) > freeBuffer && (cap(r.buf) > keepBuffer || !r.room.b.Ample()) {
 		r.buf = make([]byte, 0, firstBuffer)
-		r.giveBack()
+		r.room.give()
 	}
 }
 
