@@ -54,9 +54,8 @@ func ParseSortKeys(spec []byte, coll value.StringComparer) (*SortKeys, error) {
 			if k.parts, err = SplitPath(string(name)); err != nil {
 				return nil, err
 			}
-			n, _ := numberOf(v)
-			i, ok := n.integer()
-			if !ok || i != 1 && i != -1 {
+			i, ok := value.Direction(v)
+			if !ok {
 				return nil, mongoerr.New(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
 			}
 			k.dir = int(i)

@@ -98,8 +98,8 @@ func part(name string, v bson.RawValue) (Part, error) {
 	if !value.IsNumber(v) {
 		return Part{}, mongoerr.New(15974, "Illegal key in sort specification: %s: %s", name, value.Show(v))
 	}
-	n, exact := value.Integer(v)
-	if !exact || n != 1 && n != -1 {
+	n, ok := value.Direction(v)
+	if !ok {
 		return Part{}, mongoerr.New(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
 	}
 	path, err := value.ParseFieldPath(name)

@@ -88,6 +88,16 @@ func Truncated(v bson.RawValue) (n int64, isNumber bool) {
 	return 0, false
 }
 
+// Direction reads the direction of a sort key, 1 or -1, as MongoDB does: a double is cut, a decimal rounded half to even.
+func Direction(v bson.RawValue) (n int64, ok bool) {
+	if v.Type == bson.TypeDecimal128 {
+		n, _ = decimalOf(v).Quantize(0, HalfEven).Int64()
+	} else {
+		n, _ = Truncated(v)
+	}
+	return n, n == 1 || n == -1
+}
+
 func clampFloat(f float64) int64 {
 	switch {
 	case f != f:
