@@ -17,20 +17,16 @@ func bitOperators() []operator {
 
 func bitwise(op string, start int64, f func(a, b int64) int64) func(*Env, []bson.RawValue) (bson.RawValue, error) {
 	return func(env *Env, a []bson.RawValue) (bson.RawValue, error) {
-		acc, t, null := start, bson.TypeInt32, false
+		acc, t := start, bson.TypeInt32
 		for _, v := range a {
 			if Nullish(v) {
-				null = true
-				continue
+				return Null, nil
 			}
 			n, ok := numberOf(v)
 			if !ok || !n.isInt() {
 				return Null, mongoerr.New(mongoerr.TypeMismatch, "%s only supports int and long operands.", op)
 			}
 			acc, t = f(acc, n.i), wider(t, n.t)
-		}
-		if null {
-			return Null, nil
 		}
 		return intResult(env, t, acc), nil
 	}

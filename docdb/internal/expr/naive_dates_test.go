@@ -276,6 +276,9 @@ func near(in tree) tree {
 		if d, ok := v.(bson.DateTime); ok && (d > 1e14 || d < -6e13) {
 			return nil, errSkip
 		}
+		if _, ok := v.(bson.ObjectID); ok {
+			return nil, errSkip // it stands for a date
+		}
 		return v, err
 	}}
 }
@@ -419,18 +422,26 @@ func toDouble(args ...any) (any, error) {
 		return nil, nil
 	case bool:
 		return map[bool]float64{true: 1}[x], nil
-	case int32, int64, float64:
+	case int32, int64, float64, bson.Decimal128:
 		return float(x), nil
 	case bson.DateTime:
 		return float64(x), nil
 	case string:
 		if !decimals.MatchString(x) {
-			return nil, errNaive
+			return nil, notANumber(x)
 		}
 		f, err := strconv.ParseFloat(x, 64)
 		return f, err
 	}
 	return nil, errNaive
+}
+
+// notANumber refuses what is none; digits on one side of the point only may be one.
+func notANumber(s string) error {
+	if strings.Contains(s, ".") {
+		return errSkip
+	}
+	return errNaive
 }
 
 var decimals = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
@@ -446,6 +457,14 @@ func toDate(args ...any) (any, error) {
 			return nil, errNaive
 		}
 		return bson.DateTime(int64(x)), nil
+	case bson.Decimal128:
+		v, err := toInt(64)(x)
+		if err != nil {
+			return nil, err
+		}
+		return bson.DateTime(v.(int64)), nil
+	case bson.ObjectID:
+		return bson.NewDateTimeFromTime(x.Timestamp()), nil
 	case bson.DateTime:
 		return x, nil
 	case string:
@@ -461,8 +480,8 @@ func toDate(args ...any) (any, error) {
 
 // converted draws a $convert, with answers for null and for failure, or without.
 func converted(t *rapid.T, sub func() tree) tree {
-	types := map[string]func(...any) (any, error){"double": toDouble, "date": toDate, "int": toInt(32), "long": toInt(64), "string": text, "bool": naiveOps["$toBool"].f}
-	to := rapid.SampledFrom([]string{"double", "date", "int", "long", "string", "bool"}).Draw(t, "to")
+	types := map[string]func(...any) (any, error){"double": toDouble, "date": toDate, "int": toInt(32), "long": toInt(64), "string": text, "bool": naiveOps["$toBool"].f, "decimal": toDecimal, "objectId": toObjectID}
+	to := rapid.SampledFrom([]string{"double", "date", "int", "long", "string", "bool", "decimal", "objectId"}).Draw(t, "to")
 	in := sub()
 	arg := bson.D{{Key: "input", Value: in.text}, {Key: "to", Value: to}}
 	var onError, onNull any

@@ -122,39 +122,35 @@ func sorted(env *Env, base int, coll value.StringComparer) (bson.RawValue, error
 }
 
 func setIntersection(env *Env, a []bson.RawValue, coll value.StringComparer) (bson.RawValue, error) {
-	for _, v := range a {
+	base := len(env.stack)
+	defer func() { env.stack = env.stack[:base] }()
+	for i, v := range a {
 		if Nullish(v) {
 			return Null, nil
 		}
 		if v.Type != bson.TypeArray {
 			return Null, mongoerr.New(17047, "All operands of $setIntersection must be arrays. One argument is of type: %s", typeName(v))
 		}
-	}
-	base := len(env.stack)
-	defer func() { env.stack = env.stack[:base] }()
-	if len(a) == 0 {
-		return env.Array(nil)
-	}
-	others := make([]*Set, 0, len(a)-1)
-	for _, v := range a[1:] {
-		others = append(others, setOf(v, coll))
-	}
-	seen := NewSet(coll)
-next:
-	for it := Each(a[0].Value); ; {
-		_, v, ok := it.Next()
-		if !ok {
-			return sorted(env, base, coll)
-		}
-		for _, o := range others {
-			if !o.Has(v) {
-				continue next
+		if i == 0 {
+			seen := NewSet(coll)
+			for it := Each(v.Value); ; {
+				_, el, ok := it.Next()
+				if !ok {
+					break
+				}
+				if seen.Add(el) {
+					env.stack = append(env.stack, el)
+				}
 			}
+		} else {
+			other := setOf(v, coll)
+			env.stack = env.stack[:base+len(slices.DeleteFunc(env.stack[base:], func(el bson.RawValue) bool { return !other.Has(el) }))]
 		}
-		if seen.Add(v) {
-			env.stack = append(env.stack, v)
+		if len(env.stack) == base {
+			break // nothing can come to it, and MongoDB looks no further
 		}
 	}
+	return sorted(env, base, coll)
 }
 
 func setUnion(env *Env, a []bson.RawValue, coll value.StringComparer) (bson.RawValue, error) {
