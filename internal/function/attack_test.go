@@ -43,6 +43,8 @@ func readAttacks(t *testing.T) (all []attack) {
 var stoppedBy = map[string][]string{
 	"time":   {"function_timeout = 700ms"},
 	"memory": {"function_memory_mb = 150", "--function-host-memory-mb = 600", "message larger than", "function_result_size"},
+	"once":   {"memory limit exceeded by "},
+	"limit":  {"memory limit exceeded (function_memory_mb = 150)"},
 	"depth":  {"function_call_depth = 10000"},
 	"timers": {"more than 10000 timers"},
 	"value":  {"circular or nested deeper than 200 levels"},

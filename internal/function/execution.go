@@ -125,7 +125,7 @@ func (x *execution) addLine(m wire.LogMessage) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.lines) <= x.deployment.limits.ConsoleLines {
-		x.lines = append(x.lines, Line{Time: time.Now(), Level: cut(m.Level, 16), Text: cut(m.Text, x.deployment.limits.ConsoleBytes+len("…"))})
+		x.lines = append(x.lines, Line{Time: time.Now(), Level: cut(m.Level, 16), Text: cut(m.Text, max(x.deployment.limits.ConsoleBytes+len("…"), 128))})
 	}
 }
 

@@ -92,7 +92,7 @@ func TestUnprepared(t *testing.T) {
 func TestMemoryInsideBuiltin(t *testing.T) {
 	r := mustStart(t, Config{Hosts: 1, Limits: Limits{CallMemory: 64 << 20, HostMemory: 3 << 30}})
 	d := mustDeploy(t, r, nil, map[string]string{
-		"grows": `exports = () => Array.from({ length: 3e8 }).length`,
+		"grows": `exports = () => JSON.stringify(Array(1e5).fill('\\u0001'.repeat(1e4))).length`,
 		"waits": `exports = () => new Promise(ok => setTimeout(ok, 500, 'fine'))`,
 	}, func(a *app.App) {
 		a.Settings = app.DefaultSettings()

@@ -162,7 +162,7 @@ func TestUntrustedHost(t *testing.T) {
 		for _, l := range f.call.run.lines {
 			size += len(l.Text) + len(l.Level)
 		}
-		if len(f.call.run.lines) != 11 || size > 11*(100+3+16) {
+		if len(f.call.run.lines) != 11 || size > 11*(128+16) {
 			t.Errorf("%d lines of %d bytes are kept", len(f.call.run.lines), size)
 		}
 	})

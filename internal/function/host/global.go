@@ -76,6 +76,12 @@ var globalTable = map[string]globalSource{
 	"isSupersetOf":         {"builtins", ""},
 	"isDisjointFrom":       {"builtins", ""},
 	unicodeClasses:         {"unicodeclasses", ""},
+
+	// Members that would do as they are, were they never used amiss.
+	"sort": {"sort", ""}, "fill": {"largearrays", ""}, "from": {"largearrays", ""}, "repeat": {"largetexts", ""}, "padStart": {"largetexts", ""}, "padEnd": {"largetexts", ""},
+	"ArrayBuffer": {"largebuffers", ""}, "Int8Array": {"largebuffers", ""}, "Uint8Array": {"largebuffers", ""}, "Uint8ClampedArray": {"largebuffers", ""},
+	"Int16Array": {"largebuffers", ""}, "Uint16Array": {"largebuffers", ""}, "Int32Array": {"largebuffers", ""}, "Uint32Array": {"largebuffers", ""},
+	"Float32Array": {"largebuffers", ""}, "Float64Array": {"largebuffers", ""}, "BigInt64Array": {"largebuffers", ""}, "BigUint64Array": {"largebuffers", ""},
 }
 
 // unicodeClasses stands for \p{…} in a regular expression, which no name tells.

@@ -36,7 +36,8 @@ type Host struct {
 	deployments map[int64]*deployment
 	calls       map[uint64]*call
 
-	programs atomic.Int64 // bytes that programs of packages are reckoned to hold, compiled since the host was idle
+	own      atomic.Uint64 // bytes that are no call's, as watchMemory last saw
+	programs atomic.Int64  // bytes that programs of packages are reckoned to hold, compiled since the host was idle
 
 	overrun bool // the server was asked to end this host; of watchMemory
 

@@ -19,7 +19,7 @@ type nativeFunc func(r *realm, c goja.FunctionCall) goja.Value
 
 // nativeTable lists them by the name under which modules know them. Families
 // with files of their own add theirs below.
-var nativeTable = tables(encodingNatives, ejsonNatives, eventNatives, cryptoNatives, keyNatives, webNatives, unicodeNatives, classSetNatives)
+var nativeTable = tables(encodingNatives, ejsonNatives, eventNatives, cryptoNatives, keyNatives, webNatives, unicodeNatives, classSetNatives, allocationNatives)
 
 func tables(all ...map[string]nativeFunc) map[string]nativeFunc {
 	out := map[string]nativeFunc{}

@@ -35,7 +35,7 @@ func boundRegexps(d time.Duration) {
 // each alone on a host, that have not sent anything yet.
 // The operating system's limit for the process stands behind this one.
 func (h *Host) watchMemory(stop <-chan struct{}) {
-	w := &memoryWatch{host: h, sample: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}, busy: h.now()}
+	w := &memoryWatch{host: h, sample: []metrics.Sample{{Name: liveMemory}}, busy: h.now()}
 	tick := time.NewTicker(memoryTick)
 	defer tick.Stop()
 	for {
@@ -58,6 +58,9 @@ func (h *Host) watchMemory(stop <-chan struct{}) {
 		}
 	}
 }
+
+// liveMemory is what the engine's objects take, garbage included.
+const liveMemory = "/memory/classes/heap/objects:bytes"
 
 const memoryTick = 10 * time.Millisecond
 
@@ -88,6 +91,7 @@ func (w *memoryWatch) look() {
 	if w.base == 0 {
 		w.base = used
 	}
+	w.host.own.Store(w.own())
 	running, limit := w.host.observe(used - min(used, w.own()))
 	switch {
 	case running > 0:

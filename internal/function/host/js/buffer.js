@@ -170,6 +170,7 @@ Object.assign(Buffer, {
     throw e;
   },
   alloc: function (n, fill, encoding) {
+    native.allow(n);
     if (typeof n !== 'number' || !(n >= 0) || n > 512 * 1024 * 1024) { var e = new RangeError('The value of "size" is out of range. Received ' + n); e.code = 'ERR_OUT_OF_RANGE'; throw e; }
     var b = new FastBuffer(Math.floor(n));
     return fill === undefined || fill === 0 ? b : b.fill(fill, 0, b.length, encoding);
