@@ -80,7 +80,15 @@ func TestClient(t *testing.T) {
 		}
 	}))
 	defer mirror.Close()
-	text, err := os.ReadFile(filepath.Join("testdata", "client.txt"))
+	testFile(t, "client.txt", mirror.URL)
+}
+
+// TestHabits runs testdata/habits.txt, whose functions follow its calls.
+func TestHabits(t *testing.T) { testFile(t, "habits.txt", "") }
+
+// testFile serves the functions of a case file as an app, as system functions.
+func testFile(t *testing.T, file, mirror string) {
+	text, err := os.ReadFile(filepath.Join("testdata", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +114,13 @@ func TestClient(t *testing.T) {
 	write("realm_config.json", `{"app_id":"client-abcde","config_version":20210101,"name":"client"}`)
 	write("auth/providers.json", `{"local-userpass":{"name":"local-userpass","type":"local-userpass","disabled":false,"config":{"autoConfirm":true}}}`)
 	write("data_sources/mongodb-atlas/config.json", `{"name":"mongodb-atlas","type":"mongodb-atlas","config":{}}`)
-	write("values/url.json", fmt.Sprintf(`{"name":"url","value":%q}`, mirror.URL))
+	write("values/url.json", fmt.Sprintf(`{"name":"url","value":%q}`, mirror))
 	write("regent.json", `{"http_allow_private":true}`)
 	s := server.Start(t, server.Options{Dirs: []string{dir}})
-	r := &session{t: t, file: "client.txt", url: s.URL, app: "client-abcde", kept: map[string]string{"MIRROR": strings.TrimPrefix(mirror.URL, "http://")}}
+	r := &session{t: t, file: file, url: s.URL, app: "client-abcde", kept: map[string]string{}}
+	if mirror != "" {
+		r.kept["MIRROR"] = strings.TrimPrefix(mirror, "http://")
+	}
 	for n, line := range strings.Split(parts[0], "\n") {
 		if line != "" && line[0] != '#' {
 			r.line(n+1, line)
