@@ -29,7 +29,7 @@ var caseFiles = map[string]string{
 }
 
 // headers begin a group of cases: what follows is said of them.
-var headers = []string{"filter ", "update ", "projection ", "schema ", "sort ", "collation ", "query ", "search ", "index ", "> ", "on: ", "mode "}
+var headers = []string{"filter ", "update ", "projection ", "schema ", "sort ", "collation ", "query ", "search ", "index ", "> ", "on: ", "mode ", "pattern "}
 
 // asides are lines that say what a case runs with, and are no cases.
 var asides = []string{"doc ", "filters ", "position ", "now ", "== ", "upsert ", "nothing"}

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -91,11 +92,18 @@ func (c *call) pipelineUpdate(q *query, constants bson.Raw) func(bson.RawValue) 
 	return func(stages bson.RawValue) (func(bson.Raw) (bson.Raw, error), error) {
 		env := c.stageEnv(q, "x")
 		if constants != nil {
-			more, err := stage.EvaluateLet(constants, q.exprOpts)
-			if err != nil {
-				return nil, err
+			env.Let = slices.Clone(env.Let)
+			for it := expr.Each(constants); ; {
+				name, v, ok := it.Next()
+				if !ok {
+					break
+				}
+				// Constants are values as they stand, and no expressions.
+				if err := expr.ValidVariable(string(name)); err != nil {
+					return nil, err
+				}
+				env.Let = append(env.Let, stage.Variable{Name: string(name), Value: v})
 			}
-			env.Let = append(env.Let[:len(env.Let):len(env.Let)], more...)
 		}
 		p, err := stage.CompileUpdate(stages, env)
 		if err != nil {

@@ -361,7 +361,7 @@ func (a *analyzer) regex(path, pattern, options string, c *conjunction, scope in
 
 // regexIntervals are the strings that begin as the pattern demands, and the pattern itself as a value.
 func (a *analyzer) regexIntervals(pattern, options string) []interval {
-	self := typeInterval(bson.TypeRegex)
+	self := pointInterval(value.Regex(pattern, options), nil)
 	if a.coll != nil {
 		return []interval{typeInterval(bson.TypeString), self}
 	}
@@ -369,10 +369,13 @@ func (a *analyzer) regexIntervals(pattern, options string) []interval {
 	if prefix == "" {
 		return []interval{typeInterval(bson.TypeString), self}
 	}
-	// The encoded prefix without the string's end; everything that begins with it.
-	b := keys.AppendValue(nil, value.String(prefix), nil)
-	b = b[:len(b)-2]
-	return []interval{{endpoint{b: b}, endpoint{b: b, after: true}}, self}
+	// Up to the least string that does not begin so: no character of UTF-8 ends in the greatest byte.
+	last := len(prefix) - 1
+	if prefix[last] == 0xFF {
+		return []interval{typeInterval(bson.TypeString), self}
+	}
+	next := prefix[:last] + string([]byte{prefix[last] + 1})
+	return []interval{{endpoint{b: keys.AppendValue(nil, value.String(prefix), nil)}, endpoint{b: keys.AppendValue(nil, value.String(next), nil)}}, self}
 }
 
 // literalPrefix gives the text that every match of a pattern anchored with ^ begins with; "" when there is none.
