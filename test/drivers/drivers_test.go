@@ -24,11 +24,20 @@ const password = "pässword"
 // node runs a script of this folder with the packages of its lock file.
 func node(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return typed(t, "", args...)
+}
+
+// typed runs a script with what somebody types into it.
+func typed(t *testing.T, keys string, args ...string) (string, error) {
+	t.Helper()
 	npm.Install(t, ".")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // where the shell keeps its settings
+	if keys != "" {
+		cmd.Stdin = strings.NewReader(keys)
+	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -117,9 +126,39 @@ func served(t *testing.T) (host string) {
 
 func TestNodeDriver(t *testing.T) { sections(t, embedded(t)) }
 
+// TestTyping types at the shell's prompt, as people do, and gives it expressions on its command line.
+func TestTyping(t *testing.T) {
+	uri := embedded(t)
+	const shell = "node_modules/.bin/mongosh"
+	out, err := typed(t, strings.Join([]string{
+		"use typing", "for (let i = 0; i < 45; i++) db.c.insertOne({ _id: i, name: 'number ' + i })", "db.c.find()", "it", "it", "it", "db.c.findOne({ _id: 7 })", "db.c.createIndex({ name: 1 })",
+		"show collections", "show dbs", "db.c.insertOne({ _id: 7 })", "db.nothing.find()", "db.c.find({ _id: { $gt: 42 } }).explain().queryPlanner.winningPlan.stage", "db.dropDatabase()", "exit",
+	}, "\n")+"\n", shell, "--quiet", "--norc", uri)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	at := 0
+	for _, want := range []string{"switched to db typing", "{ _id: 0, name: 'number 0' }", "{ _id: 19, name: 'number 19' }", `Type "it" for more`, "{ _id: 20, name: 'number 20' }", `Type "it" for more`, "{ _id: 44, name: 'number 44' }",
+		"no cursor", "{ _id: 7, name: 'number 7' }", "name_1", "c", "typing", "E11000 duplicate key error collection: typing.c index: _id_ dup key: { _id: 7 }", "FETCH", "dropped: 'typing'"} {
+		i := strings.Index(out[at:], want)
+		if i < 0 {
+			t.Fatalf("nothing says %q behind %q in\n%s", want, out[max(0, at-100):at], out)
+		}
+		at += i + len(want)
+	}
+	out, err = node(t, shell, "--quiet", "--norc", "--json=canonical", "--eval", "db.e.insertOne({_id: Long('5'), d: Decimal128('1.10'), at: new Date(5)})", "--eval", "db.e.find().toArray()", uri+"evals")
+	if err != nil || !strings.Contains(out, `"$numberDecimal": "1.10"`) || !strings.Contains(out, `"$numberLong": "5"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err = node(t, shell, "--quiet", "--norc", "--eval", "db.e.insertOne({_id: Long('5')})", uri+"evals"); err == nil || !strings.Contains(out, "E11000") {
+		t.Errorf("a failure is no failure: %v\n%s", err, out)
+	}
+}
+
 func TestMongosh(t *testing.T) {
 	uri := embedded(t)
 	mongosh(t, uri, "session.js")
+	mongosh(t, uri, "helpers.js")
 	mongosh(t, uri, "users.js")
 }
 
