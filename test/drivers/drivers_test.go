@@ -1,4 +1,4 @@
-// Package drivers runs sessions of MongoDB's Node driver, of its shell and of PyMongo, all unmodified, with docdb: embedded in a program
+// Package drivers runs sessions of the Go and Node drivers of MongoDB, of its shell and of PyMongo, all unmodified, with docdb: embedded in a program
 // without a login, and inside `regent serve --docdb-listen` with one.
 package drivers
 
