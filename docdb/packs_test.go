@@ -4,11 +4,14 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"regent/docdb"
 )
 
 // TestRangesThatAreReadAgain reads ranges of documents that lie together, which are packed when they are read again, between writes to
@@ -86,5 +89,56 @@ func TestRangesThatAreReadAgain(t *testing.T) {
 				t.Fatalf("round %d, an older cursor from %d to %d: %v, want %v", round, lo, hi, got, then)
 			}
 		}
+	}
+}
+
+// TestPacksAreWhole reads all documents of collections, and ranges of them, again and again, by a scan that is shared out from its middle on and
+// by an index: documents that are too large to be packed together, and ones whose packs a scan enters in their middle, are all there.
+func TestPacksAreWhole(t *testing.T) {
+	for name, size := range map[string]int{"small": 20, "large": 4000, "mixed": -1} {
+		t.Run(name, func(t *testing.T) {
+			c := ctx(t)
+			db, err := docdb.Open(t.TempDir(), docdb.Options{CacheBytes: 64 << 20})
+			must(t, err)
+			defer db.Close()
+			client, err := mongo.Connect(db.ClientOptions())
+			must(t, err)
+			defer client.Disconnect(c)
+			coll := client.Database("app").Collection("c")
+			_, err = coll.Indexes().CreateOne(c, mongo.IndexModel{Keys: bson.D{{Key: "n", Value: 1}}})
+			must(t, err)
+			const docs = 2500
+			var list []any
+			for i := range docs {
+				n := size
+				if size < 0 {
+					n = 100 + i%200*40 // packs that are full, and packs that are not
+				}
+				list = append(list, bson.D{{Key: "_id", Value: i}, {Key: "n", Value: i}, {Key: "s", Value: strings.Repeat("x", n)}})
+			}
+			_, err = coll.InsertMany(c, list)
+			must(t, err)
+			sum := func(what string, filter bson.D, from, to int) {
+				t.Helper()
+				cur, err := coll.Find(c, filter, options.Find().SetProjection(bson.D{{Key: "n", Value: 1}, {Key: "k", Value: bson.D{{Key: "$strLenBytes", Value: "$s"}}}}))
+				must(t, err)
+				n := from
+				for ; cur.Next(c); n++ {
+					if got := cur.Current.Lookup("n").AsInt64(); got != int64(n) {
+						t.Fatalf("%s from %d to %d: %d comes where %d should", what, from, to, got, n)
+					}
+				}
+				must(t, cur.Err())
+				if n != to {
+					t.Fatalf("%s from %d to %d: it ends at %d", what, from, to, n)
+				}
+			}
+			for range 4 {
+				sum("a scan", bson.D{{Key: "s", Value: bson.D{{Key: "$gte", Value: ""}}}}, 0, docs)
+				for from := 0; from < docs; from += 250 {
+					sum("a range", bson.D{{Key: "n", Value: bson.D{{Key: "$gte", Value: from}, {Key: "$lt", Value: from + 250}}}}, from, from+250)
+				}
+			}
+		})
 	}
 }
