@@ -44,9 +44,11 @@ func OperatorCommands() []operator.Command {
 }
 
 // operatorHandler binds the commands to srv.
-func (srv *Server) operatorHandler() []operator.Command {
+func (srv *Server) operatorHandler() []operator.Command { return srv.bind(operatorTable()) }
+
+func (srv *Server) bind(commands []boundCommand) []operator.Command {
 	var out []operator.Command
-	for _, c := range operatorTable() {
+	for _, c := range commands {
 		command := c.Command
 		command.Run = func(ctx context.Context, call *operator.Call) error { return c.run(srv, ctx, call) }
 		out = append(out, command)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -38,15 +39,19 @@ var docdbCommands = []boundCommand{
 docdb restore" makes a database of it again. The data folder's master.key is not
 in it: keep a copy elsewhere, sessions and secrets are encrypted under it.`,
 		MinArgs: 1, MaxArgs: 1, NoApp: true, Store: true, Existing: true, Dir: true},
-		withDocDB(func(_ context.Context, db *docdb.DB, c *operator.Call) error {
-			return done(c, c.Args[0], "backed up", db.Backup(c.Args[0]))
-		})},
+		withDocDB(docdbBackup)},
 	{operator.Command{Name: "docdb check", Short: "Compare every index with its documents",
 		Long: `Reads every document and every index entry, and so every block of the files,
 whose checksums are looked at. The exit code is 1 when anything is wrong.`, NoApp: true, Store: true, Existing: true}, withDocDB(docdbCheck)},
 	{operator.Command{Name: "docdb compact", Short: "Rewrite the data files so that deleted documents take no room", NoApp: true, Store: true, Existing: true}, withDocDB(func(ctx context.Context, db *docdb.DB, c *operator.Call) error {
 		before := db.Stats().DiskBytes
-		if err := db.Compact(ctx); err != nil {
+		began := time.Now()
+		stop := meanwhile(c, func() string {
+			return fmt.Sprintf("rewriting %d bytes for %v; the files take %d now", before, time.Since(began).Round(time.Second), db.Stats().DiskBytes)
+		})
+		err := db.Compact(ctx)
+		stop()
+		if err != nil {
 			return err
 		}
 		// The old files go in the background.
@@ -85,29 +90,78 @@ func docdbUser(_ context.Context, db *docdb.DB, c *operator.Call) error {
 	return c.Print(operator.Row{{Name: "user", Value: name}, {Name: "password", Value: pass}})
 }
 
-func docdbCheck(ctx context.Context, db *docdb.DB, c *operator.Call) error {
-	reports, err := db.Check(ctx)
-	if err != nil {
-		return err
+// progressEvery is how often long work tells how far it is.
+const progressEvery = 2 * time.Second
+
+// meanwhile notes what say says while something takes long, until stop is called.
+func meanwhile(c *operator.Call, say func() string) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				c.Note("%s", say())
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
 	}
-	bad := 0
-	for _, r := range reports {
+}
+
+func docdbBackup(ctx context.Context, db *docdb.DB, c *operator.Call) error {
+	dir := c.Args[0]
+	stop := meanwhile(c, func() string {
+		written := int64(0)
+		filepath.WalkDir(dir+".partial", func(_ string, e os.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				if info, err := e.Info(); err == nil {
+					written += info.Size()
+				}
+			}
+			return nil
+		})
+		return fmt.Sprintf("%d bytes are in %s.partial, of about %d", written, dir, db.Stats().DiskBytes)
+	})
+	err := db.Backup(ctx, dir)
+	stop()
+	return done(c, dir, "backed up; keep the data folder's master.key beside it, sessions and secrets are encrypted under it", err)
+}
+
+func docdbCheck(ctx context.Context, db *docdb.DB, c *operator.Call) error {
+	var last time.Time
+	looked := func(namespace string, documents, total int64) {
+		if now := time.Now(); now.Sub(last) > progressEvery {
+			last = now
+			c.Note("%s: %d of about %d documents", namespace, documents, total)
+		}
+	}
+	bad, collections, documents := 0, 0, int64(0)
+	err := db.CheckEach(ctx, looked, func(r docdb.CheckReport) error {
+		collections, documents = collections+1, documents+r.Documents
 		verdict := "ok"
 		if len(r.Problems) > 0 {
 			verdict = fmt.Sprintf("%d problems", len(r.Problems))
 			bad += len(r.Problems)
 		}
-		if err := c.Print(operator.Row{{Name: "namespace", Value: r.Namespace}, {Name: "documents", Value: r.Documents}, {Name: "indexes", Value: len(r.Keys)}, {Name: "result", Value: verdict}}); err != nil {
-			return err
-		}
 		for _, p := range r.Problems {
 			c.Note("%s: %s", r.Namespace, p)
 		}
+		return c.Print(operator.Row{{Name: "namespace", Value: r.Namespace}, {Name: "documents", Value: r.Documents}, {Name: "indexes", Value: len(r.Keys)}, {Name: "result", Value: verdict}})
+	})
+	if err != nil {
+		return err
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d problems: drop and create the indexes that are named, or restore a backup", bad)
 	}
-	return nil
+	return c.Note("no problems in %d collections with %d documents", collections, documents)
 }
 
 func docdbStats(_ context.Context, db *docdb.DB, c *operator.Call) error {
@@ -125,7 +179,23 @@ func docdbStats(_ context.Context, db *docdb.DB, c *operator.Call) error {
 }
 
 // RestoreDocDB makes the embedded database of a data folder from a backup. No
-// server may run on the folder, which must not have a database yet.
-func RestoreDocDB(backup, dataDir string) error {
-	return docdb.Restore(backup, filepath.Join(dataDir, "db"))
+// server may run on the folder, which must not have a database yet. copied is
+// told how far it is; keyless says that the folder has no master.key.
+func RestoreDocDB(ctx context.Context, backup, dataDir string, copied func(bytes, total int64)) (keyless bool, err error) {
+	if err := docdb.Restore(ctx, backup, filepath.Join(dataDir, "db"), copied); err != nil {
+		return false, err
+	}
+	_, err = os.Stat(filepath.Join(dataDir, "master.key"))
+	return errors.Is(err, os.ErrNotExist), nil
+}
+
+// OpenStoreOperator is OpenOperator for the commands about the embedded
+// database, which need nothing else: no app, no key, no function host.
+func OpenStoreOperator(ctx context.Context, c Config) (*operator.Client, error) {
+	d, err := openDeployments(ctx, &Config{DataDir: c.DataDir})
+	if err != nil {
+		return nil, err
+	}
+	srv := &Server{config: c, deployments: d}
+	return operator.Local(operator.Handler(srv.bind(docdbCommands)), func() { d.close(context.WithoutCancel(ctx)) }), nil
 }

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,8 +23,8 @@ import (
 	"regent/docdb"
 )
 
-// TestKilledWriters kills a process with 16 writers, transactions and changes of the catalogue at random moments, and opens what it
-// leaves behind. Every acknowledged write is there; a write that was on its way is there as a whole or not at all, and exactly once
+// TestKilledWriters kills a process with 16 writers, transactions, changes of the catalogue, compactions and backups at random moments, and opens
+// what it leaves behind. Every acknowledged write is there; a write that was on its way is there as a whole or not at all, and exactly once
 // when it is sent again with its transaction number; indexes agree with documents; and who knows the change events only, going on
 // from the last one seen before, knows every document.
 //
@@ -31,7 +34,7 @@ func TestKilledWriters(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("DOCDB_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "db")
 	m := newCrashModel()
 	rep := newReplica(crashDB)
 	for round := 0; round < rounds; round++ {
@@ -44,8 +47,8 @@ func TestKilledWriters(t *testing.T) {
 		kill := func(within int) {
 			time.AfterFunc(time.Duration(rand.IntN(within))*time.Millisecond, func() { cmd.Process.Kill() })
 		}
-		if round%10 == 9 {
-			kill(300) // perhaps while it opens the folder
+		if round%5 == 4 {
+			kill(150) // perhaps while it opens the folder, or makes it
 		}
 		acks := 0
 		sc := bufio.NewScanner(pipe)
@@ -70,6 +73,7 @@ func TestKilledWriters(t *testing.T) {
 			t.Logf("round %d: %d acknowledged", round, acks)
 		}
 		verifyCrash(t, round, dir, m, rep)
+		verifyBackups(t, round, m)
 		if t.Failed() {
 			return
 		}
@@ -122,6 +126,56 @@ func verifyCrash(t *testing.T, round int, dir string, m *crashModel, rep *replic
 	}
 }
 
+// verifyBackups restores the backups of a round. One that was acknowledged is there, and whatever has a backup's name is complete: it has
+// what was acknowledged when it began, and each transaction as a whole.
+func verifyBackups(t *testing.T, round int, m *crashModel) {
+	t.Helper()
+	for dir, b := range m.backups {
+		delete(m.backups, dir)
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			if b.acked {
+				t.Fatalf("round %d: the backup %s was acknowledged, and is not there", round, dir)
+			}
+			must(t, os.RemoveAll(dir+".partial"))
+			continue
+		}
+		c, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		restored := dir + ".restored"
+		must(t, docdb.Restore(c, dir, restored, nil))
+		db, err := docdb.Open(restored, docdb.Options{CacheBytes: 8 << 20, Log: t.Logf})
+		if err != nil {
+			t.Fatalf("round %d: backup %s: %v", round, dir, err)
+		}
+		reports, err := db.Check(c)
+		must(t, err)
+		for _, r := range reports {
+			if len(r.Problems) > 0 {
+				t.Fatalf("round %d: backup: %s: %v", round, r.Namespace, r.Problems)
+			}
+		}
+		client, err := mongo.Connect(db.ClientOptions())
+		must(t, err)
+		actual, err := readCrash(c, client)
+		must(t, err)
+		must(t, client.Disconnect(c))
+		must(t, db.Close())
+		for _, id := range b.left {
+			if _, ok := actual["left"][id]; !ok {
+				t.Fatalf("round %d: the backup lacks %s, which was acknowledged before it", round, id)
+			}
+		}
+		if bad := (crashState{"left": actual["left"]}).diff(crashState{"left": actual["right"]}); bad != "" {
+			t.Fatalf("round %d: the backup has half a transaction: %s", round, bad)
+		}
+		must(t, os.RemoveAll(dir))
+		must(t, os.RemoveAll(restored))
+		if testing.Verbose() {
+			t.Logf("round %d: a backup with %d transactions of which %d were acknowledged before it (acknowledged itself: %v)", round, len(actual["left"]), len(b.left), b.acked)
+		}
+	}
+}
+
 const (
 	crashFolder = "DOCDB_CRASH_FOLDER"
 	crashRound  = "DOCDB_CRASH_ROUND"
@@ -150,6 +204,8 @@ type crashStep struct {
 	Whole bool `json:"whole,omitempty"`
 	// Resend is the command to send again if it was not answered.
 	Resend string `json:"resend,omitempty"`
+	// Backup is the folder that a backup is written to.
+	Backup string `json:"backup,omitempty"`
 }
 
 // effect is what one document or collection is afterwards.
@@ -236,16 +292,29 @@ func (s crashState) diff(o crashState) string {
 type crashModel struct {
 	state   crashState
 	pending map[int]crashStep
+	backups map[string]*crashBackup
+}
+
+// crashBackup is what a backup must have: the documents of left that were acknowledged when it began, which nobody removes.
+type crashBackup struct {
+	left  []string
+	acked bool
 }
 
 func newCrashModel() *crashModel {
-	return &crashModel{state: crashState{}, pending: map[int]crashStep{}}
+	return &crashModel{state: crashState{}, pending: map[int]crashStep{}, backups: map[string]*crashBackup{}}
 }
 
 func (m *crashModel) step(s crashStep) (ack bool) {
 	if !s.Ack {
 		m.pending[s.Writer] = s
+		if s.Backup != "" {
+			m.backups[s.Backup] = &crashBackup{left: slices.Collect(maps.Keys(m.state["left"]))}
+		}
 		return false
+	}
+	if b := m.backups[m.pending[s.Writer].Backup]; b != nil {
+		b.acked = true
 	}
 	for _, e := range m.pending[s.Writer].Does {
 		m.state.do(e)
@@ -347,7 +416,9 @@ func readCrash(c context.Context, client *mongo.Client) (crashState, error) {
 
 // crashWriters writes until the process is killed, and prints a line before each step and one when it has been acknowledged.
 func crashWriters(dir string, round int) error {
-	db, err := docdb.Open(dir, docdb.Options{CacheBytes: 8 << 20})
+	// In two rounds of three it is busy with data files, too.
+	memtable := []uint64{128 << 10, 1 << 20, 0}[round%3]
+	db, err := docdb.Open(dir, docdb.WithMemtableBytes(docdb.Options{CacheBytes: 8 << 20}, memtable))
 	if err != nil {
 		return err
 	}
@@ -380,7 +451,7 @@ func crashWriters(dir string, round int) error {
 		cw := &crashWriter{c: c, d: d, client: client, raw: rawConn{conn}, w: w, round: round, rng: rand.New(rand.NewPCG(uint64(round), uint64(w)))}
 		go func() { fail <- cw.run() }()
 	}
-	cw := &crashWriter{c: c, d: d, client: client, w: crashWriterCount, round: round, rng: rand.New(rand.NewPCG(uint64(round), 1000))}
+	cw := &crashWriter{c: c, d: d, dir: dir, client: client, w: crashWriterCount, round: round, rng: rand.New(rand.NewPCG(uint64(round), 1000))}
 	go func() { fail <- cw.catalogue(db) }()
 	return <-fail
 }
@@ -403,6 +474,7 @@ type crashWriter struct {
 	d        *mongo.Database
 	client   *mongo.Client
 	raw      rawConn
+	dir      string
 	w, round int
 	rng      *rand.Rand
 	n        int
@@ -562,6 +634,12 @@ func (cw *crashWriter) catalogue(db *docdb.DB) error {
 			}
 		} else if err := cw.step(crashStep{Does: []effect{{Coll: b, Index: "tags_1", V: -1}}}, func() error { return cw.d.Collection(b).Indexes().DropOne(cw.c, "tags_1") }); err != nil {
 			return err
+		}
+		if k%4 == 1 {
+			name := fmt.Sprintf("%s-backup-%d-%d", cw.dir, cw.round, k)
+			if err := cw.step(crashStep{Backup: name}, func() error { return db.Backup(cw.c, name) }); err != nil {
+				return err
+			}
 		}
 		if k%4 == 3 {
 			if err := db.Compact(cw.c); err != nil {

@@ -69,6 +69,8 @@ type Options struct {
 	fs vfs.FS
 	// sortBytes bounds what a sort or a group holds in memory, for tests.
 	sortBytes int
+	// memtableBytes is how much is written before it goes to a data file, for tests.
+	memtableBytes uint64
 	// transactionsBytes bounds the writes of all open transactions, with their change events.
 	transactionsBytes int64
 }
@@ -112,7 +114,7 @@ func Open(dir string, opts Options) (*DB, error) {
 	opts.memory()
 	st, err := store.Open(dir, command.Language{Now: opts.Now}, store.Options{
 		CacheBytes: opts.CacheBytes, OplogBytes: opts.OplogBytes, OplogAge: opts.OplogAge, Now: opts.Now, Log: opts.Log,
-		ReserveBytes: opts.ReserveBytes, TransactionsBytes: opts.transactionsBytes, FS: opts.fs,
+		ReserveBytes: opts.ReserveBytes, TransactionsBytes: opts.transactionsBytes, MemtableBytes: opts.memtableBytes, FS: opts.fs,
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,12 @@ func WithSortBytes(o Options, n int) Options {
 	return o
 }
 
+// WithMemtableBytes gives options under which a data file is written after so many bytes.
+func WithMemtableBytes(o Options, n uint64) Options {
+	o.memtableBytes = n
+	return o
+}
+
 // TrimOplog trims the oplog now.
 func TrimOplog(db *DB) error { return db.st.TrimOplog() }
 

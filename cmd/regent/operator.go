@@ -166,7 +166,11 @@ func (o *operatorFlags) run(ctx context.Context, command operator.Command, args 
 			return err
 		}
 		o.Logger = log
-		if client, err = regent.OpenOperator(ctx, o.Config); err != nil {
+		open := regent.OpenOperator
+		if command.Store {
+			open = regent.OpenStoreOperator
+		}
+		if client, err = open(ctx, o.Config); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +21,23 @@ database yet. Copy the old folder's master.key there, too: sessions and secrets
 are encrypted under it.`,
 		Args: words(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := regent.RestoreDocDB(args[0], data); err != nil {
+			last := time.Now()
+			keyless, err := regent.RestoreDocDB(c.Context(), args[0], data, func(bytes, total int64) {
+				if now := time.Now(); now.Sub(last) > 2*time.Second {
+					last = now
+					fmt.Fprintf(c.ErrOrStderr(), "%d of %d bytes are copied\n", bytes, total)
+				}
+			})
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "%s holds the database of %s.\n", data, args[0])
+			fmt.Fprintf(c.OutOrStdout(), "%s holds the database of %s.\n", data, args[0])
+			if keyless {
+				_, err = fmt.Fprintf(c.OutOrStdout(), `Copy the old data folder's master.key to %s before the server starts:
+sessions, API keys' tokens and secrets are encrypted under it. Without it the server does not start on
+this database ("regent docdb check" and "stats" work).
+`, filepath.Join(data, "master.key"))
+			}
 			return err
 		},
 	}

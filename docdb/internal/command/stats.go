@@ -137,7 +137,7 @@ func validate(c *call) error {
 	}
 	ctx, cancel := c.deadline()
 	defer cancel()
-	r, err := c.e.st.Check(ctx, coll)
+	r, err := c.e.st.Check(ctx, coll, nil)
 	if err != nil {
 		return err
 	}

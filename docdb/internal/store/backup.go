@@ -6,12 +6,21 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Backup writes a copy of the store into a new folder, with all that is acknowledged.
-func (s *Store) Backup(dir string) error {
-	if err := s.saveCounts(true); err != nil {
+// Backup writes a copy of the store into a new folder, with all that is acknowledged. The folder has a file CLEAN that tells what has been cut
+// off. When ctx ends, what is there is left behind.
+func (s *Store) Backup(ctx context.Context, dir string) error {
+	at, err := s.saveCountsAt(true)
+	if err != nil {
 		return err
 	}
-	return s.db.Checkpoint(dir, pebble.WithFlushedWAL())
+	defer s.disk.copyWhile(ctx)()
+	if err := s.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return err
+	}
+	return s.markComplete(dir, at)
 }
 
 // Compact rewrites all data files.

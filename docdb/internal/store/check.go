@@ -29,8 +29,8 @@ func (r *Report) problem(format string, args ...any) {
 }
 
 // Check compares a collection's indexes with its documents: every key of every document is there, and there are no others. It also
-// compares the stored count, when nobody writes meanwhile.
-func (s *Store) Check(ctx context.Context, c *Collection) (*Report, error) {
+// compares the stored count, when nobody writes meanwhile. looked, if not nil, is told now and then of the number of documents.
+func (s *Store) Check(ctx context.Context, c *Collection, looked func(documents int64)) (*Report, error) {
 	c.mu.Lock()
 	d := c.def.Load()
 	snap := s.Snapshot()
@@ -48,8 +48,13 @@ func (s *Store) Check(ctx context.Context, c *Collection) (*Report, error) {
 	var set keys.Set
 	var key []byte
 	for ok := it.First(); ok; ok = it.Next() {
-		if r.Documents++; r.Documents&1023 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+		if r.Documents++; r.Documents&1023 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if looked != nil {
+				looked(r.Documents)
+			}
 		}
 		id, doc := RecordIDOf(it.Key()), it.Value()
 		r.Bytes += int64(len(doc))
@@ -93,10 +98,14 @@ func (s *Store) Check(ctx context.Context, c *Collection) (*Report, error) {
 			return nil, err
 		}
 		n := int64(0)
-		for ok := xi.First(); ok; ok = xi.Next() {
-			n++
+		for ok := xi.First(); ok && err == nil; ok = xi.Next() {
+			if n++; n&0xffff == 0 {
+				err = ctx.Err()
+			}
 		}
-		err = xi.Error()
+		if err == nil {
+			err = xi.Error()
+		}
 		xi.Close()
 		if err != nil {
 			return nil, err

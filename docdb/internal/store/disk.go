@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -69,6 +70,8 @@ type disk struct {
 	broken chan struct{}
 
 	pacer pacer
+	// copying are the contexts of the backups that are being written: no file is begun after one has ended.
+	copying sync.Map
 
 	low     atomic.Bool
 	written atomic.Int64 // bytes since room was last measured
@@ -160,6 +163,23 @@ func cause(err error) error {
 	return err
 }
 
+// copyWhile lets files outside of the folder be made until ctx ends, or the function that it returns is called.
+func (d *disk) copyWhile(ctx context.Context) (done func()) {
+	key := new(byte)
+	d.copying.Store(key, ctx)
+	return func() { d.copying.Delete(key) }
+}
+
+// stopped is the error of a context that a file outside of the folder belongs to. Which backup is whose is not known: when one is given up,
+// others fail that are written at the same time.
+func (d *disk) stopped() (err error) {
+	d.copying.Range(func(_, ctx any) bool {
+		err = ctx.(context.Context).Err()
+		return err == nil
+	})
+	return err
+}
+
 // own reports whether a name is a file of the store itself, not of a backup that is being written.
 func (d *disk) own(name string) bool { return filepath.Dir(filepath.Clean(name)) == d.dir }
 
@@ -177,6 +197,9 @@ const (
 // create makes a file by means of f, or in memory when the disk has failed.
 func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs.File, error)) (vfs.File, error) {
 	if !d.own(name) {
+		if err := d.stopped(); err != nil {
+			return nil, err
+		}
 		return f()
 	}
 	if d.failed.Load() == nil {
@@ -290,6 +313,9 @@ func (d *disk) Rename(from, to string) error {
 // Link implements vfs.FS.
 func (d *disk) Link(from, to string) error {
 	if err := d.err(); err != nil {
+		return err
+	}
+	if err := d.stopped(); err != nil {
 		return err
 	}
 	return d.FS.Link(from, to)

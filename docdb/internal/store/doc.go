@@ -21,7 +21,8 @@
 // (rulesFirst …), and an index keeps those for as long as it lives. Times are BSON timestamps (seconds in the upper half, a counter
 // in the lower one) and grow strictly.
 //
-// Beside Pebble's files, the folder has CLEAN after it was closed: "closed at [time]\n" in decimal, the time up to which all is written.
+// Beside Pebble's files, the folder has CLEAN after it was closed: the time up to which all is written, and its files with their sizes and
+// sums (see clean.go). A backup has it, too.
 //
 // # Guarantees
 //

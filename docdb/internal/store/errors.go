@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -37,6 +38,9 @@ var (
 
 // Damaged says in one line that a file holds what was not written to it, and what to do; it gives other errors back as they are.
 func Damaged(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("a file of the database is missing: %w; restore a backup", err)
+	}
 	if err == nil || !IsCorruption(err) {
 		return err
 	}

@@ -77,6 +77,12 @@ func (s *Store) recover() error {
 
 // saveCounts stores the counts of collections that have changed.
 func (s *Store) saveCounts(sync bool) error {
+	_, err := s.saveCountsAt(sync)
+	return err
+}
+
+// saveCountsAt is saveCounts, and gives the time up to which they are true.
+func (s *Store) saveCountsAt(sync bool) (uint64, error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	b := s.db.NewBatch()
@@ -90,8 +96,9 @@ func (s *Store) saveCounts(sync bool) error {
 		b.Set(prefix32(spaceCount, c.ID), v, nil)
 		c.dirty = false
 	}
-	b.Set(keyCounts, binary.BigEndian.AppendUint64(nil, s.clock.applied.Load()), nil)
-	return s.write(b, sync)
+	at := s.clock.applied.Load()
+	b.Set(keyCounts, binary.BigEndian.AppendUint64(nil, at), nil)
+	return at, s.write(b, sync)
 }
 
 // background stores the counts and trims the oplog now and then.

@@ -44,7 +44,7 @@ func TestIndexesKeepTheRulesOfTheirKeys(t *testing.T) {
 	}
 	check := func(what string, want map[string]int64) {
 		t.Helper()
-		r, err := s.Check(t.Context(), c)
+		r, err := s.Check(t.Context(), c, nil)
 		if err != nil || len(r.Problems) > 0 {
 			t.Fatal(what, err, r.Problems)
 		}

@@ -32,6 +32,8 @@ type Options struct {
 	// ReserveBytes is the room on the disk below which inserts and updates are refused; default 256 MiB, or a twentieth of the disk
 	// if that is less; negative for none.
 	ReserveBytes int64
+	// MemtableBytes is how much is written to memory and the log before it goes to a data file; default 32 MiB.
+	MemtableBytes uint64
 	// FS is the file system; default the operating system's.
 	FS vfs.FS
 	// Now is the clock; default time.Now.
@@ -90,6 +92,8 @@ type Store struct {
 	// ddl is held by changes of the catalogue.
 	ddl    sync.Mutex
 	lastID uint32
+	// closedAt is the time at which the folder was closed, 0 if it was not.
+	closedAt uint64
 
 	// commit is held while a batch gets its times and is applied, so that times become visible in order.
 	commit  sync.Mutex
@@ -152,7 +156,13 @@ func (s *Store) open() (err error) {
 			err = fmt.Errorf("%v", p)
 		}
 	}()
+	if s.closedAt, err = s.checkFiles(); err != nil {
+		return err
+	}
 	po := EngineOptions(s.cache)
+	if s.opts.MemtableBytes != 0 {
+		po.MemTableSize = s.opts.MemtableBytes
+	}
 	po.Lock, po.FS, po.Logger, po.EventListener = s.lock, s.disk, logger{s.opts.Log}, s.listener()
 	db, err := pebble.Open(s.dir, po)
 	if err != nil {
