@@ -470,3 +470,21 @@ func TestManyTransactions(t *testing.T) {
 		t.Errorf("%s %v", got, err)
 	}
 }
+
+// TestLoneDataSource checks that a lone data source answers to its own name and
+// to mongodb-atlas, which old code writes whatever it is called.
+func TestLoneDataSource(t *testing.T) {
+	backend := &fakeBackend{}
+	d := mustDeploy(t, mustStart(t, Config{}), backend, map[string]string{
+		"both": `exports = () => ['Cluster0', 'mongodb-atlas', 'other'].map(n => { const s = context.services.get(n); return s && typeof s.db('d').collection('c').find; })`,
+	}, func(a *app.App) {
+		a.DataSources = []*app.DataSource{{Name: "Cluster0", Type: "mongodb-atlas"}}
+	})
+	v, err := d.CallAsClient(t.Context(), caller.Caller{User: testUser(t)}, "both", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := mustText(t, v); got != `["function","function",{"$undefined":true}]` {
+		t.Error(got)
+	}
+}

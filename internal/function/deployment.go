@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,11 +132,16 @@ func (d *Deployment) message() []byte {
 		for _, s := range d.app.DataSources {
 			m.Services = append(m.Services, wire.ServiceName{Name: s.Name, Type: s.Type})
 		}
-		if d.app.DataSource("mongodb-atlas") == nil && len(d.app.DataSources) == 0 {
-			m.Services = append(m.Services, wire.ServiceName{Name: "mongodb-atlas", Type: "mongodb-atlas"})
-		}
 		for _, s := range d.app.Services {
 			m.Services = append(m.Services, wire.ServiceName{Name: s.Name, Type: s.Type})
+		}
+		// A lone data source answers to that name too, whatever its own (real-apps.md §11, trap 11).
+		if !slices.ContainsFunc(m.Services, func(s wire.ServiceName) bool { return s.Name == app.ImplicitDataSource }) {
+			if s := d.app.DataSource(app.ImplicitDataSource); s != nil {
+				m.Services = append(m.Services, wire.ServiceName{Name: app.ImplicitDataSource, Type: s.Type})
+			} else if len(d.app.DataSources) == 0 {
+				m.Services = append(m.Services, wire.ServiceName{Name: app.ImplicitDataSource, Type: "mongodb-atlas"})
+			}
 		}
 		d.encoded = wire.Marshal(m)
 	})

@@ -204,6 +204,12 @@ func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object,
 	if data, ok := e.r.bytesOf(o); ok {
 		return bsoncore.AppendBinaryElement(dst, key, 0, data), nil
 	}
+	switch o.ExportType() {
+	case setType:
+		return e.array(dst, key, typeKey, e.arrayFrom(o), depth)
+	case mapType:
+		return e.mapElement(dst, key, e.arrayFrom(o), depth)
+	}
 	if behindProxy(o) == "Array" { // Array.isArray says yes
 		return e.array(dst, key, typeKey, o, depth)
 	}
@@ -262,6 +268,37 @@ func (e *encoder) arrayItems(dst []byte, o *goja.Object, typeKey string, depth i
 	return dst, nil
 }
 
+// The types that the engine exports sets and maps as.
+var (
+	setType = reflect.TypeFor[[]any]()
+	mapType = reflect.TypeFor[[][2]any]()
+)
+
+// arrayFrom makes an array of what a set or a map holds; an iterator of the
+// app's own may have no end.
+func (e *encoder) arrayFrom(o *goja.Object) *goja.Object {
+	var items []any
+	e.r.vm.ForOf(o, func(item goja.Value) bool {
+		items = append(items, item)
+		return len(items) <= e.limit/3
+	})
+	return e.r.vm.NewArray(items...)
+}
+
+// mapElement appends a map, given as its entries, as a document, which is what
+// MongoDB's drivers make of one.
+func (e *encoder) mapElement(dst []byte, key string, entries *goja.Object, depth int) ([]byte, error) {
+	o := e.r.vm.NewObject()
+	for i := range entries.Get("length").ToInteger() {
+		entry := entries.Get(strconv.FormatInt(i, 10)).ToObject(e.r.vm)
+		if err := o.DefineDataProperty(entry.Get("0").String(), entry.Get("1"), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
+			return nil, err
+		}
+	}
+	header := bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, key)
+	return e.object(header, o, "", depth+1)
+}
+
 func (r *realm) classOf(o *goja.Object) bsonClass {
 	if r.bsonProtos == nil {
 		return 0
@@ -282,7 +319,7 @@ func (r *realm) bytesOf(o *goja.Object) ([]byte, bool) {
 	case t == arrayBufferType:
 		b, ok := o.Export().(goja.ArrayBuffer)
 		return b.Bytes(), ok
-	case t != nil && t.Kind() == reflect.Slice && o.ClassName() == "Object":
+	case t != nil && t.Kind() == reflect.Slice && t != setType && t != mapType && o.ClassName() == "Object":
 		return r.viewBytes(o), true
 	}
 	return nil, false
