@@ -321,7 +321,9 @@ func (srv *Server) redirects(in *instance) http.Handler {
 	if srv.client == nil {
 		return nil
 	}
-	return in.accounts.RedirectHandler(srv.client.Describe, srv.client.Fail)
+	return in.accounts.RedirectHandler(srv.client.Describe, func(w http.ResponseWriter, r *http.Request, err error) {
+		srv.client.Fail(w, r, "redirect", srv.client.Describe(r), err)
+	})
 }
 
 // close ends an instance once its streams have ended.

@@ -26,7 +26,7 @@ func (srv *Server) openEndpoints(in *instance) []app.Problem {
 	var problems []app.Problem
 	in.endpoints, problems = endpoint.New(endpoint.Config{
 		App: in.app, Functions: endpointFunctions{in}, Accounts: endpointAccounts{in.accounts}, Rules: in,
-		Describe: srv.client.Describe, Fail: srv.client.Fail,
+		Describe: srv.client.Describe, Fail: srv.failEndpoint,
 	})
 	return problems
 }
@@ -52,10 +52,15 @@ func (srv *Server) serveWebhook(w http.ResponseWriter, r *http.Request) (ok bool
 	if len(p) != 5 || p[1] != "service" || p[3] != "incoming_webhook" {
 		return false
 	}
+	r.SetPathValue("app", p[0])
 	if in := srv.endpointsOf(w, r, p[0]); in != nil {
 		in.endpoints.ServeWebhook(w, r, p[2], p[4])
 	}
 	return true
+}
+
+func (srv *Server) failEndpoint(w http.ResponseWriter, r *http.Request, info *caller.Request, err error) {
+	srv.client.Fail(w, r, "endpoint", info, err)
 }
 
 // endpointsOf finds an app with endpoints and applies its allowed origins; nil
@@ -63,12 +68,12 @@ func (srv *Server) serveWebhook(w http.ResponseWriter, r *http.Request) (ok bool
 func (srv *Server) endpointsOf(w http.ResponseWriter, r *http.Request, appID string) *instance {
 	in := srv.registry.byID(appID)
 	if in == nil {
-		srv.client.Fail(w, r, fault.New(fault.None, "cannot find app using Client App ID '%s'", appID).WithStatus(http.StatusNotFound))
+		srv.failEndpoint(w, r, srv.client.Describe(r), fault.New(fault.None, "cannot find app using Client App ID '%s'", appID).WithStatus(http.StatusNotFound))
 		return nil
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if !client.OriginAllowed(in.app.AllowedRequestOrigins, origin) {
-			srv.client.Fail(w, r, fault.New(fault.None, "origin %q is not in the app's allowed_request_origins", origin).WithStatus(http.StatusForbidden))
+			srv.failEndpoint(w, r, srv.client.Describe(r), fault.New(fault.None, "origin %q is not in the app's allowed_request_origins", origin).WithStatus(http.StatusForbidden))
 			return nil
 		}
 		h := w.Header()
@@ -83,7 +88,7 @@ func (srv *Server) endpointsOf(w http.ResponseWriter, r *http.Request, appID str
 		}
 	}
 	if in.endpoints == nil {
-		srv.client.Fail(w, r, fault.New(fault.IncomingWebhookNotFound, "the app has no endpoints"))
+		srv.failEndpoint(w, r, srv.client.Describe(r), fault.New(fault.IncomingWebhookNotFound, "the app has no endpoints"))
 		return nil
 	}
 	return in

@@ -21,14 +21,21 @@ import (
 func TestErrorLink(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"root_config.json":                         `{"app_id": "shop-abcde", "config_version": 20210101, "name": "shop"}`,
-		"auth/providers.json":                      `{"anon-user": {"name": "anon-user", "type": "anon-user", "disabled": false}}`,
-		"functions/config.json":                    `[{"name": "order"}, {"name": "quiet", "disable_arg_logs": true}, {"name": "broken"}]`,
-		"functions/node_modules/each/package.json": `{"main": "index.js"}`,
-		"functions/node_modules/each/index.js":     `module.exports = (list, fn) => list.map(x => fn(x));`,
-		"functions/order.js":                       "function price(item) {\n  return item.price.net;\n}\nexports = async function (id) {\n  console.log('ordering', id);\n  await null;\n  return require('each')([{}], price);\n};\n",
-		"functions/broken.js":                      `exports = () => {`,
-		"functions/quiet.js":                       `exports = function (password) { throw new Error('no'); };`,
+		"root_config.json":                               `{"app_id": "shop-abcde", "config_version": 20210101, "name": "shop"}`,
+		"auth/providers.json":                            `{"anon-user": {"name": "anon-user", "type": "anon-user", "disabled": false}}`,
+		"functions/config.json":                          `[{"name": "order"}, {"name": "quiet", "disable_arg_logs": true}, {"name": "broken"}, {"name": "hook", "run_as_system": true}]`,
+		"functions/hook.js":                              `exports = function ({ query }) { throw new Error('hooked ' + query.n); };`,
+		"https_endpoints/config.json":                    `[{"route": "/hook", "http_method": "POST", "function_name": "hook", "validation_method": "NO_VALIDATION", "respond_result": true}]`,
+		"services/in/config.json":                        `{"name": "in", "type": "http"}`,
+		"services/in/incoming_webhooks/old/config.json":  `{"name": "old", "options": {"httpMethod": "POST", "validationMethod": "NO_VALIDATION"}, "respond_result": true}`,
+		"services/in/incoming_webhooks/old/source.js":    `exports = function () { throw new Error('old hook'); };`,
+		"services/in/incoming_webhooks/shut/config.json": `{"name": "shut", "options": {"httpMethod": "POST", "validationMethod": "SECRET_AS_QUERY_PARAM", "secret": "s"}, "respond_result": true}`,
+		"services/in/incoming_webhooks/shut/source.js":   `exports = () => 1;`,
+		"functions/node_modules/each/package.json":       `{"main": "index.js"}`,
+		"functions/node_modules/each/index.js":           `module.exports = (list, fn) => list.map(x => fn(x));`,
+		"functions/order.js":                             "function price(item) {\n  return item.price.net;\n}\nexports = async function (id) {\n  console.log('ordering', id);\n  await null;\n  return require('each')([{}], price);\n};\n",
+		"functions/broken.js":                            `exports = () => {`,
+		"functions/quiet.js":                             `exports = function (password) { throw new Error('no'); };`,
 	} {
 		file := filepath.Join(dir, "app", filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -77,13 +84,14 @@ func TestErrorLink(t *testing.T) {
 	if err := json.Unmarshal([]byte(send("POST", api+"/auth/providers/anon-user/login", "", `{}`)), &login); err != nil {
 		t.Fatal(err)
 	}
-	failed := func(body string) string {
+	linkOf := func(body string) string {
 		var reply struct{ Link string }
-		if err := json.Unmarshal([]byte(send("POST", api+"/functions/call", login.Token, body)), &reply); err != nil {
+		if err := json.Unmarshal([]byte(body), &reply); err != nil {
 			t.Fatal(err)
 		}
 		return reply.Link
 	}
+	failed := func(body string) string { return linkOf(send("POST", api+"/functions/call", login.Token, body)) }
 	link := failed(`{"name":"order","arguments":["secret-7"]}`)
 	page := send("GET", link, "", "")
 	for _, want := range []string{"FUNCTION", "ERROR", "order", "B user=", `arguments: ["secret-7"]`, "ordering secret-7",
@@ -102,5 +110,16 @@ func TestErrorLink(t *testing.T) {
 	}
 	if page := send("GET", failed(`{"name":"broken","arguments":[]}`), "", ""); strings.Count(page, "broken.js:1:") != 1 || strings.Contains(page, "API ") {
 		t.Errorf("a syntax error:\n%s", page)
+	}
+	for _, e := range []struct{ url, want string }{
+		{web.URL + "/app/shop-abcde/endpoint/hook?n=7", "Error: hooked 7"},
+		{web.URL + "/app/shop-abcde/endpoint/nowhere", "endpoint not found"},
+		{api + "/service/in/incoming_webhook/old", "Error: old hook"},
+		{api + "/service/in/incoming_webhook/shut", "the request is not verified"},
+	} {
+		link := linkOf(send("POST", e.url, "", "{}"))
+		if page := send("GET", link, "", ""); !strings.Contains(page, e.want) || strings.Contains(link, "/apps/000000000000000000000000/") {
+			t.Errorf("%s: the link %s leads to\n%s", e.url, link, page)
+		}
 	}
 }

@@ -32,7 +32,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc(hostingPath+"{app}/", s.hostedByPath)
 	mux.HandleFunc("/app/{app}/endpoint/{route...}", s.serveEndpoint)
 	for path, feature := range notServed {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.client.Fail(w, r, fault.NotServed(feature)) })
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			s.client.Fail(w, r, feature, s.client.Describe(r), fault.NotServed(feature))
+		})
 	}
 	mux.HandleFunc("/", s.hosted)
 	s.mountPages(mux)

@@ -77,15 +77,15 @@ func (s *Server) Describe(r *http.Request) *caller.Request {
 }
 
 // Fail answers a request that is served beside the API's own routes with an
-// error, as they do.
-func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	c := &call{Server: s, ctx: r.Context(), started: time.Now(), w: w, r: r}
-	s.describe(&c.info, r)
+// error, as they do. what is the route's name in logs, info what Describe said of
+// the request.
+func (s *Server) Fail(w http.ResponseWriter, r *http.Request, what string, info *caller.Request, err error) {
+	c := &call{Server: s, ctx: r.Context(), started: time.Now(), w: w, r: r, info: *info}
 	if id := r.PathValue("app"); id != "" {
 		c.b = s.Apps.ByID(id)
 	}
 	w.Header().Set("X-Appservices-Request-Id", c.info.ID)
-	c.fail(route{name: "redirect"}, err)
+	c.fail(route{name: what}, err)
 }
 
 // prepare finds the app, checks the origin and reads the token.

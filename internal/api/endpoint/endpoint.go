@@ -51,8 +51,8 @@ type Config struct {
 	// Describe says what functions and rules may know of a request.
 	Describe func(*http.Request) *caller.Request
 
-	// Fail answers with an error.
-	Fail func(http.ResponseWriter, *http.Request, error)
+	// Fail answers with an error; its link names the request as Describe did.
+	Fail func(http.ResponseWriter, *http.Request, *caller.Request, error)
 }
 
 // Set is the endpoints and webhooks of one app.
@@ -121,17 +121,19 @@ func (s *Set) ServeWebhook(w http.ResponseWriter, r *http.Request, service, name
 }
 
 func (s *Set) serve(w http.ResponseWriter, r *http.Request, h *handler, missing string) {
+	info := s.Describe(r)
+	w.Header().Set("X-Appservices-Request-Id", info.ID)
 	if h == nil || h.Disabled {
-		s.Fail(w, r, fault.New(fault.IncomingWebhookNotFound, "%s", missing))
+		s.Fail(w, r, info, fault.New(fault.IncomingWebhookNotFound, "%s", missing))
 		return
 	}
-	if err := s.call(w, r, h); err != nil {
-		s.Fail(w, r, err)
+	if err := s.call(w, r, h, info); err != nil {
+		s.Fail(w, r, info, err)
 	}
 }
 
 // call follows the order of app-services.md §9.3.
-func (s *Set) call(w http.ResponseWriter, r *http.Request, h *handler) error {
+func (s *Set) call(w http.ResponseWriter, r *http.Request, h *handler, info *caller.Request) error {
 	most := int64(s.App.Settings.MaxRequestSize)
 	if most <= 0 {
 		most = 18 << 20
@@ -147,7 +149,7 @@ func (s *Set) call(w http.ResponseWriter, r *http.Request, h *handler) error {
 	if err := s.verify(h, r, body); err != nil {
 		return err
 	}
-	c := caller.Caller{Request: s.Describe(r)}
+	c := caller.Caller{Request: info}
 	c.Request.RawQuery = withoutSecret(r.URL.RawQuery)
 	c.Request.WebhookURL = h.Route
 	if c.User, err = s.user(r, h, c.Request); err != nil {
