@@ -44,7 +44,11 @@ func fields(t *rapid.T, depth int) bson.D {
 			d = append(d, bson.E{Key: k, Value: a})
 			continue
 		}
-		if rapid.IntRange(0, 3).Draw(t, "has") > 0 {
+		switch rapid.IntRange(0, 15).Draw(t, "has") {
+		case 0, 1, 2, 3:
+		case 4:
+			d = append(d, bson.E{Key: k, Value: bson.Regex{Pattern: "^a"}})
+		default:
 			d = append(d, bson.E{Key: k, Value: anyOf(t, depth)})
 		}
 	}
@@ -54,7 +58,7 @@ func fields(t *rapid.T, depth int) bson.D {
 var filterPaths = []string{"a", "b", "c", "a.b", "a.c", "b.a", "a.b.c", "a.0"}
 
 func condition(t *rapid.T) any {
-	switch rapid.IntRange(0, 16).Draw(t, "op") {
+	switch rapid.IntRange(0, 21).Draw(t, "op") {
 	case 0, 1, 2:
 		return anyOf(t, 1)
 	case 3:
@@ -83,6 +87,16 @@ func condition(t *rapid.T) any {
 		return bson.D{{Key: "$all", Value: bson.A{scalar(t), scalar(t)}}}
 	case 14:
 		return bson.D{{Key: "$nin", Value: bson.A{scalar(t)}}}
+	case 16:
+		return bson.D{{Key: "$mod", Value: bson.A{int32(2), rapid.IntRange(0, 1).Draw(t, "rest")}}}
+	case 17:
+		return bson.D{{Key: "$size", Value: rapid.IntRange(0, 2).Draw(t, "size")}}
+	case 18:
+		return bson.D{{Key: rapid.SampledFrom([]string{"$bitsAllSet", "$bitsAnyClear"}).Draw(t, "bits"), Value: 1}}
+	case 19:
+		return bson.D{{Key: "$in", Value: bson.A{scalar(t), bson.Regex{Pattern: rapid.SampledFrom([]string{"^a", "b$"}).Draw(t, "re")}}}}
+	case 20:
+		return bson.D{{Key: "$not", Value: bson.Regex{Pattern: "^a"}}}
 	case 15:
 		return bson.D{{Key: "$type", Value: rapid.SampledFrom([]string{"number", "string", "array", "null", "object"}).Draw(t, "ty")}}
 	}

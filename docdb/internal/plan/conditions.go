@@ -266,6 +266,11 @@ func (a *analyzer) equal(path string, vals []bson.RawValue, c *conjunction, scop
 	for _, v := range vals {
 		switch v.Type {
 		case bson.TypeNull, bson.TypeUndefined:
+			if numericPart(path) {
+				// The number is a name, too, that a document in an array can lack; an index has the key of the position only.
+				c.whole = false
+				return
+			}
 			n.ivs = append(n.ivs, nullInterval())
 			n.exists, n.exact, n.scalar = false, false, false
 			n.eq = append(n.eq, v)

@@ -45,12 +45,13 @@ const (
 //   - a path that ends early, at a scalar or a missing field, visits one missing value;
 //   - an array before the end is entered one level: each of its documents is searched for the rest of the path (and may visit a
 //     missing value); other elements are passed over, so that an array without documents visits nothing;
-//   - a numeric part also names that element of an array.
+//   - a numeric part also names that element of an array. The documents of the array are searched for a member of that name all the
+//     same, and one without it visits a missing value.
 //
 // visit gets the index in the outermost array that was entered, -1 if there was none, and returns true to stop. Each returns
 // whether it was stopped.
 func Each(doc []byte, path Path, leaf Leaf, visit func(v bson.RawValue, index int) bool) bool {
-	return each(doc, path, leaf, -1, false, visit)
+	return eachFrom(Lookup(doc, path[0]), path[1:], leaf, -1, visit)
 }
 
 // EachFrom is Each with the value of the path's first part at hand.
@@ -64,21 +65,11 @@ func eachFrom(v bson.RawValue, rest Path, leaf Leaf, index int, visit func(v bso
 	}
 	switch v.Type {
 	case bson.TypeEmbeddedDocument:
-		return each(v.Value, rest, leaf, index, false, visit)
+		return eachFrom(Lookup(v.Value, rest[0]), rest[1:], leaf, index, visit)
 	case bson.TypeArray:
 		return eachInArray(v.Value, rest, leaf, index, visit)
 	}
 	return visit(Missing, index)
-}
-
-// each searches a document. quiet suppresses the visit of a missing first part: it is set where a numeric part was tried as a name
-// inside of an array's documents, which is a second reading of the part and not evidence that something is missing.
-func each(doc []byte, path Path, leaf Leaf, index int, quiet bool, visit func(v bson.RawValue, index int) bool) bool {
-	v := Lookup(doc, path[0])
-	if v.Type == 0 && quiet {
-		return false
-	}
-	return eachFrom(v, path[1:], leaf, index, visit)
 }
 
 func eachLeaf(v bson.RawValue, leaf Leaf, index int, visit func(v bson.RawValue, index int) bool) bool {
@@ -106,7 +97,7 @@ func eachInArray(arr []byte, rest Path, leaf Leaf, index int, visit func(v bson.
 		if at < 0 {
 			at = i
 		}
-		if it.val.Type == bson.TypeEmbeddedDocument && each(it.val.Value, rest, leaf, at, numeric, visit) {
+		if it.val.Type == bson.TypeEmbeddedDocument && eachFrom(Lookup(it.val.Value, rest[0]), rest[1:], leaf, at, visit) {
 			return true
 		}
 		if !numeric || i != want {
@@ -118,7 +109,7 @@ func eachInArray(arr []byte, rest Path, leaf Leaf, index int, visit func(v bson.
 				return true
 			}
 		case it.val.Type == bson.TypeEmbeddedDocument:
-			if each(it.val.Value, rest[1:], leaf, index, false, visit) {
+			if eachFrom(Lookup(it.val.Value, rest[1]), rest[2:], leaf, index, visit) {
 				return true
 			}
 		case it.val.Type == bson.TypeArray:
