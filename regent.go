@@ -328,6 +328,7 @@ func (srv *Server) origin() string {
 type AppInfo struct {
 	ID, Name, Dir string
 	Hosting       bool
+	Providers     []string // ways to log in that are enabled
 	Unserved      []string // parts of the directory that are loaded, but not served
 }
 
@@ -335,7 +336,13 @@ type AppInfo struct {
 func (srv *Server) Apps() []AppInfo {
 	var out []AppInfo
 	for _, in := range srv.registry.all() {
-		out = append(out, AppInfo{ID: in.app.ID, Name: in.app.Name, Dir: in.app.Dir, Hosting: in.site != nil, Unserved: in.app.Unserved()})
+		info := AppInfo{ID: in.app.ID, Name: in.app.Name, Dir: in.app.Dir, Hosting: in.site != nil, Unserved: in.app.Unserved()}
+		for _, p := range in.app.Providers {
+			if !p.Disabled {
+				info.Providers = append(info.Providers, p.Name)
+			}
+		}
+		out = append(out, info)
 	}
 	return out
 }

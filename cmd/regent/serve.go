@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -247,6 +248,23 @@ func serveMetrics(addr string, registry *metrics.Registry, log *slog.Logger) (st
 	return func() { s.Close() }, nil
 }
 
+// logInLine is the line of a program that logs in, by the simplest way that the
+// app has enabled.
+func logInLine(providers []string) string {
+	for _, p := range []struct{ name, credentials string }{
+		{"anon-user", `anonymous()`},
+		{"local-userpass", `emailPassword("…", "…")`},
+		{"custom-function", `function({ … })`},
+		{"custom-token", `jwt("…")`},
+		{"api-key", `apiKey("…")`},
+	} {
+		if slices.Contains(providers, p.name) {
+			return "const user = await app.logIn(Realm.Credentials." + p.credentials + ");"
+		}
+	}
+	return "// auth/providers.json enables no way to log in that needs no browser"
+}
+
 // printWelcome tells a newcomer where everything is and what to paste.
 func printWelcome(w io.Writer, srv *regent.Server, base string) {
 	apps := srv.Apps()
@@ -271,7 +289,7 @@ func printWelcome(w io.Writer, srv *regent.Server, base string) {
 	if len(apps) > 0 {
 		fmt.Fprintf(w, "  import * as Realm from \"realm-web\";\n")
 		fmt.Fprintf(w, "  const app = new Realm.App({ id: %q, baseUrl: %q });\n", apps[0].ID, base)
-		fmt.Fprintf(w, "  const user = await app.logIn(Realm.Credentials.anonymous());\n\n")
+		fmt.Fprintf(w, "  %s\n\n", logInLine(apps[0].Providers))
 	}
 	fmt.Fprintln(w, "Ctrl-C stops.")
 	if f, ok := w.(*os.File); ok {

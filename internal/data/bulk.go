@@ -24,7 +24,7 @@ type bulkResult struct {
 	insertedIDs, upsertedIDs                       *list
 }
 
-// bulkWrite performs {insertOne: {document}}, {updateOne|updateMany: {filter,
+// bulkWrite performs {insertOne: {document}} or {insertOne: document}, {updateOne|updateMany: {filter,
 // update, upsert, arrayFilters}}, {replaceOne: {filter, replacement, upsert}},
 // {deleteOne|deleteMany: {filter}}. A database error leaves what was done before it,
 // and in unordered bulks what comes after it; a refusal leaves nothing.
@@ -154,6 +154,10 @@ func (r *request) bulkOperation(d bson.Raw, i int) (bulkOperation, error) {
 	body, ok := elems[0].Value().DocumentOK()
 	if !ok {
 		return op, invalid("operations[%d].%s must be a document", i, op.kind)
+	}
+	if op.kind == "insertOne" && len(body) > len(emptyDocument) && body.Lookup("document").Type == 0 {
+		op.doc, op.newID, op.ownID = withID(body) // the short form, which drivers take too
+		return op, nil
 	}
 	a, err := parseArguments(body)
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 // EndpointResult is what the handler of an HTTP endpoint or webhook made of a
 // request (app-services.md §9.5).
 type EndpointResult struct {
-	// Configured says that the function used its response object; Status,
-	// Header and Body are set then, and its return value does not matter.
+	// Configured says that the function used its response object; Status and
+	// Header are set then, and Body where it gave one.
 	Configured bool
 	Status     int
 	Header     http.Header
-	Body       []byte
+	Body       []byte // nil: it gave none
 
-	// Value is what the function returned.
+	// Value is what the function returned: the body where Body is nil.
 	Value bson.RawValue
 }
 
@@ -120,7 +120,8 @@ func (d *Deployment) handle(ctx context.Context, c caller.Caller, f *app.Functio
 	case bson.TypeString:
 		out.Body = []byte(body.StringValue())
 	case bson.TypeBinary:
-		_, out.Body = body.Binary()
+		_, data := body.Binary()
+		out.Body = append([]byte{}, data...)
 	case 0, bson.TypeNull, bson.TypeUndefined:
 	default:
 		return EndpointResult{}, fault.New(fault.FunctionExecutionError, "response.setBody takes a text or a BSON.Binary, not %s: use JSON.stringify or EJSON.stringify", body.Type)

@@ -39,6 +39,7 @@ func TestEndpoints(t *testing.T) {
 		{"EchoEJSON", "POST", "/echo", `{"n":5}`, "Accept=application/ejson", 200, `"n":\{"\$numberInt":"5"\}`},
 		{"NoBody", "POST", "/echo", ``, "", 200, `^\{"query":\{\},"raw":"","system":true\}$`},
 		{"Response", "GET", "/echo?size=stout", ``, "", 418, `^short and stout$`},
+		{"StatusAndResult", "PUT", "/echo", `n`, "", 202, `^\{"put":"n"\}$`},
 		{"Types", "PATCH", "/types?secret=letmein", ``, "", 200,
 			`^\{"id":"5f0000000000000000000001","at":"1970-01-01T00:00:00.000Z","long":9007199254740993,"price":"1.50","half":0.5\}$`},
 		{"WrongSecret", "GET", "/types?secret=no", ``, "", 401, `IncomingWebhookAuthFailed`},

@@ -283,41 +283,35 @@ func answer(w http.ResponseWriter, r *http.Request, h *handler, result function.
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	status, body, kind := http.StatusOK, result.Body, "application/json"
 	if result.Configured {
 		for name, values := range result.Header {
 			w.Header()[http.CanonicalHeaderKey(name)] = values
 		}
-		if w.Header().Get("Content-Type") == "" && len(result.Body) > 0 {
-			w.Header().Set("Content-Type", "application/json")
+		if result.Status >= 200 && result.Status <= 599 {
+			status = result.Status
 		}
-		if result.Status < 200 || result.Status > 599 {
-			result.Status = http.StatusOK
+	}
+	if body == nil && result.Value.Type != 0 && result.Value.Type != bson.TypeUndefined {
+		var err error
+		if wantsEJSON(r, h.ReturnType) {
+			kind = "application/ejson"
+			body, err = ejson.Append(nil, result.Value)
+		} else {
+			body, err = AppendJSON(nil, result.Value)
 		}
-		w.WriteHeader(result.Status)
-		if result.Status != http.StatusNoContent && result.Status != http.StatusNotModified {
-			w.Write(result.Body)
+		if err != nil {
+			return err
 		}
-		return nil
 	}
-	if result.Value.Type == 0 || result.Value.Type == bson.TypeUndefined {
-		w.WriteHeader(http.StatusOK)
-		return nil
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		body = nil
 	}
-	var text []byte
-	var err error
-	kind := "application/json"
-	if wantsEJSON(r, h.ReturnType) {
-		kind = "application/ejson"
-		text, err = ejson.Append(nil, result.Value)
-	} else {
-		text, err = AppendJSON(nil, result.Value)
+	if w.Header().Get("Content-Type") == "" && len(body) > 0 {
+		w.Header().Set("Content-Type", kind)
 	}
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", kind)
-	w.WriteHeader(http.StatusOK)
-	w.Write(text)
+	w.WriteHeader(status)
+	w.Write(body)
 	return nil
 }
 
