@@ -95,7 +95,7 @@ func (c *call) prepare(rt route) error {
 	if rt.token != noToken {
 		token, present = bearer(c.r)
 		if rt.token == streamToken && !present {
-			token, present = c.r.URL.Query().Get("baas_at"), c.r.URL.Query().Has("baas_at")
+			token, present = c.streamParameter("at")
 		}
 	}
 	if id := c.r.PathValue("app"); id != "" {

@@ -406,6 +406,21 @@ func TestWatch(t *testing.T) {
 			t.Errorf("got %q", text)
 		}
 	})
+	t.Run("Stitch", func(t *testing.T) {
+		w := newWorld()
+		w.events = []string{"EOF"}
+		srv := httptest.NewServer(client.New(client.Config{Apps: w}))
+		defer srv.Close()
+		request := base64.StdEncoding.EncodeToString([]byte(`{"name":"watch","arguments":[{}],"service":"s"}`))
+		res, err := http.Get(srv.URL + call + "?stitch_request=" + url.QueryEscape(request) + "&stitch_at=" + goodToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if text, _ := io.ReadAll(res.Body); string(text) != start {
+			t.Errorf("got %q", text)
+		}
+	})
 	t.Run("Shutdown", func(t *testing.T) {
 		w, stop := newWorld(), make(chan struct{})
 		srv := httptest.NewServer(client.New(client.Config{Apps: w, Shutdown: stop}))

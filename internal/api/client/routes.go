@@ -6,7 +6,7 @@ type tokenKind int
 const (
 	noToken      tokenKind = iota // Authorization is ignored (client-api.md §1.2.1)
 	accessToken                   // must be a live session's access token
-	streamToken                   // as accessToken, or in the query as baas_at
+	streamToken                   // as accessToken, or in the query as baas_at or stitch_at
 	refreshToken                  // handed to the service as it is
 )
 

@@ -20,11 +20,23 @@ import (
 // counts as gone.
 const writeTimeout = 30 * time.Second
 
+// streamParameter gives a query parameter of a stream's address, whose prefix is
+// baas_ since 2020 and stitch_ in the SDKs before (client-api.md §1.18).
+func (c *call) streamParameter(name string) (value string, present bool) {
+	q := c.r.URL.Query()
+	for _, prefix := range []string{"baas_", "stitch_"} {
+		if q.Has(prefix + name) {
+			return q.Get(prefix + name), true
+		}
+	}
+	return "", false
+}
+
 // watch streams change events (client-api.md §1.18). The stream has no time
 // limit, sends comments as a heartbeat, and every event has an id that a client
 // may give back as Last-Event-ID to resume.
 func (c *call) watch() error {
-	encoded := c.r.URL.Query().Get("baas_request")
+	encoded, _ := c.streamParameter("request")
 	if encoded == "" {
 		return fault.New(fault.BadRequest, "invalid function call request: 'baas_request' is missing")
 	}
