@@ -72,7 +72,9 @@ func naive(doc bson.D, steps []step) (out bson.D, code mongoerr.Code) {
 }
 
 // creates reports whether an operator makes what is missing.
-func (s step) creates() bool { return !slices.Contains([]string{"$unset", "$pull", "$pop"}, s.op) }
+func (s step) creates() bool {
+	return !slices.Contains([]string{"$unset", "$pull", "$pullAll", "$pop"}, s.op)
+}
 
 func (s step) at(v any, path value.Path, original bson.D) any {
 	part := path[0]
@@ -181,18 +183,41 @@ func (s step) change(old any, exists bool) any {
 			return s.arg
 		}
 		return old
+	case "$mul":
+		if !exists {
+			switch s.arg.(type) {
+			case int32:
+				return int32(0)
+			case int64:
+				return int64(0)
+			}
+			return 0.0
+		}
+		return multiplied(old, s.arg)
+	case "$bit":
+		return s.bits(old, exists)
 	case "$push":
+		if mods, ok := s.arg.(bson.D); ok && len(mods) > 0 && mods[0].Key == "$each" {
+			return pushed(array(), mods)
+		}
 		return append(array(), s.arg)
 	case "$addToSet":
-		a := array()
-		for _, e := range a {
-			if equal(e, s.arg) {
-				return a
+		a, list := array(), bson.A{s.arg}
+		if mods, ok := s.arg.(bson.D); ok && len(mods) > 0 && mods[0].Key == "$each" {
+			list = mods[0].Value.(bson.A)
+		}
+		for _, v := range list {
+			if !slices.ContainsFunc(a, func(e any) bool { return equal(e, v) }) {
+				a = append(a, v)
 			}
 		}
-		return append(a, s.arg)
+		return a
 	case "$pull":
 		return slices.DeleteFunc(array(), func(e any) bool { return equal(e, s.arg) })
+	case "$pullAll":
+		return slices.DeleteFunc(array(), func(e any) bool {
+			return slices.ContainsFunc(s.arg.(bson.A), func(v any) bool { return equal(e, v) })
+		})
 	case "$pop":
 		a := array()
 		if len(a) == 0 {
@@ -204,6 +229,132 @@ func (s step) change(old any, exists bool) any {
 		return a[:len(a)-1]
 	}
 	panic(s.op)
+}
+
+// multiplied is a product in the wider of two types, and in a wider one still when it does not fit.
+func multiplied(a, b any) any {
+	float := func(v any) float64 {
+		switch v := v.(type) {
+		case int32:
+			return float64(v)
+		case int64:
+			return float64(v)
+		case float64:
+			return v
+		}
+		fail(mongoerr.TypeMismatch)
+		return 0
+	}
+	float(a)
+	switch x := a.(type) {
+	case int32:
+		switch y := b.(type) {
+		case int32:
+			if p := int64(x) * int64(y); p != int64(int32(p)) {
+				return p
+			}
+			return x * y
+		case int64:
+			return int64(x) * y
+		}
+	case int64:
+		switch y := b.(type) {
+		case int32:
+			return x * int64(y)
+		case int64:
+			return x * y
+		}
+	}
+	return float(a) * float(b)
+}
+
+// bits applies {and|or|xor: n}; what is missing is a zero.
+func (s step) bits(old any, exists bool) any {
+	spec := s.arg.(bson.D)[0]
+	if !exists {
+		old = int32(0)
+	}
+	of := func(v any) (int64, bool) {
+		switch v := v.(type) {
+		case int32:
+			return int64(v), false
+		case int64:
+			return v, true
+		}
+		fail(mongoerr.BadValue)
+		return 0, false
+	}
+	x, wideX := of(old)
+	y, wideY := of(spec.Value)
+	switch spec.Key {
+	case "and":
+		x &= y
+	case "or":
+		x |= y
+	case "xor":
+		x ^= y
+	}
+	if wideX || wideY {
+		return x
+	}
+	return int32(x)
+}
+
+// pushed inserts, sorts and cuts.
+func pushed(a bson.A, mods bson.D) bson.A {
+	list, at := mods[0].Value.(bson.A), len(a)
+	for _, m := range mods[1:] {
+		if m.Key == "$position" {
+			switch p := int(m.Value.(int32)); {
+			case p >= 0:
+				at = min(p, len(a))
+			default:
+				at = max(len(a)+p, 0)
+			}
+		}
+	}
+	a = slices.Insert(slices.Clone(a), at, list...)
+	for _, m := range mods[1:] {
+		if m.Key != "$sort" {
+			continue
+		}
+		dir := int(m.Value.(int32))
+		slices.SortStableFunc(a, func(x, y any) int { return dir * value.Compare(encode(x), encode(y)) })
+	}
+	for _, m := range mods[1:] {
+		if m.Key != "$slice" {
+			continue
+		}
+		if n := int(m.Value.(int32)); n >= 0 {
+			a = a[:min(n, len(a))]
+		} else {
+			a = a[max(len(a)+n, 0):]
+		}
+	}
+	return a
+}
+
+// modifiers draws {$each: …} and what may go with it.
+func modifiers(t *rapid.T, push bool) bson.D {
+	list := bson.A{}
+	for range rapid.IntRange(0, 3).Draw(t, "each") {
+		list = append(list, anyValue(t, 1))
+	}
+	d := bson.D{{Key: "$each", Value: list}}
+	if !push {
+		return d
+	}
+	if rapid.Bool().Draw(t, "position") {
+		d = append(d, bson.E{Key: "$position", Value: int32(rapid.IntRange(-4, 4).Draw(t, "at"))})
+	}
+	if rapid.Bool().Draw(t, "sort") {
+		dir := rapid.SampledFrom([]int32{1, -1}).Draw(t, "direction")
+		d = append(d, bson.E{Key: "$sort", Value: dir})
+	}
+	if rapid.Bool().Draw(t, "slice") {
+		d = append(d, bson.E{Key: "$slice", Value: int32(rapid.IntRange(-4, 4).Draw(t, "slice"))})
+	}
+	return d
 }
 
 var names = []string{"a", "b", "0", "1", "10", "c"}
@@ -249,13 +400,23 @@ func TestUpdatesAgreeWithANaiveImplementation(t *testing.T) {
 		var steps []step
 		byOp := map[string]bson.D{}
 		for range rapid.IntRange(1, 4).Draw(t, "operators") {
-			s := step{op: rapid.SampledFrom([]string{"$set", "$unset", "$inc", "$min", "$max", "$push", "$addToSet", "$pull", "$pop"}).Draw(t, "op")}
+			s := step{op: rapid.SampledFrom([]string{"$set", "$unset", "$inc", "$min", "$max", "$push", "$addToSet", "$pull", "$pop", "$mul", "$bit", "$pullAll"}).Draw(t, "op")}
 			for range rapid.IntRange(1, 3).Draw(t, "parts") {
 				s.path = append(s.path, rapid.SampledFrom(names).Draw(t, "part"))
 			}
 			switch s.op {
 			case "$inc":
 				s.arg = rapid.SampledFrom([]int32{0, 1, -5}).Draw(t, "by")
+			case "$mul":
+				s.arg = rapid.SampledFrom([]any{int32(2), int32(-1), int64(3), 0.5}).Draw(t, "factor")
+			case "$bit":
+				s.arg = bson.D{{Key: rapid.SampledFrom([]string{"and", "or", "xor"}).Draw(t, "bits"), Value: rapid.SampledFrom([]any{int32(5), int32(0), int64(6)}).Draw(t, "mask")}}
+			case "$pullAll":
+				s.arg = bson.A{anyValue(t, 1), anyValue(t, 1)}
+			case "$push", "$addToSet":
+				if s.arg = anyValue(t, 1); rapid.Bool().Draw(t, "modifiers") {
+					s.arg = modifiers(t, s.op == "$push")
+				}
 			case "$pop":
 				s.arg = rapid.SampledFrom([]int32{1, -1}).Draw(t, "end")
 			case "$pull": // a document is a condition, not a value
