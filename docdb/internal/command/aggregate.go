@@ -187,6 +187,11 @@ func (c *call) openPipeline(ctx context.Context, name string, stages []bson.Raw,
 			limit = push.Limit
 		}
 		q.noDisk = !o.disk
+		if push.Near != nil {
+			if err := q.byDistance(ctx, env.Collections.(*foreign), base, &push); err != nil {
+				return nil, nil, 0, err
+			}
+		}
 		if push.Sort != nil {
 			if err := q.setSort(push.Sort); err != nil {
 				return nil, nil, 0, err
@@ -294,10 +299,20 @@ func (c *call) explainAggregate(name string, stages []bson.Raw, verbosity string
 		if err := q.setSort(push.Sort); err != nil {
 			return err
 		}
+		if push.Near != nil {
+			if err := q.byDistance(c.ctx, f, base, &push); err != nil {
+				return err
+			}
+		}
 	}
 	x := &explained{c: c, d: d, coll: coll, q: q, skip: push.Skip, limit: push.Limit, verbosity: verbosity, ns: c.db + "." + name}
-	if len(restOf(view, stages)) == 0 {
+	rest := restOf(view, stages)
+	if len(rest) == 0 {
 		return x.write()
+	}
+	if push.Near != nil && len(rest) > 1 {
+		// No more is measured than is asked for.
+		x.limit, _ = value.Integer(value.Lookup(rest[1], "$limit"))
 	}
 	a, out := bsoncore.AppendArrayElementStart(c.out, "stages")
 	i, out := bsoncore.AppendDocumentElementStart(out, "0")
@@ -308,7 +323,7 @@ func (c *call) explainAggregate(name string, stages []bson.Raw, verbosity string
 	}
 	c.out, _ = bsoncore.AppendDocumentEnd(c.out, j)
 	c.out, _ = bsoncore.AppendDocumentEnd(c.out, i)
-	for k, st := range restOf(view, stages) {
+	for k, st := range rest {
 		c.out = value.AppendIndexed(c.out, k+1, value.Doc(st))
 	}
 	c.out, _ = bsoncore.AppendArrayEnd(c.out, a)

@@ -155,6 +155,7 @@ type explained struct {
 	projected   bool
 	counting    bool
 	write1      string
+	nearest     *nearest // of a query that orders by distance
 }
 
 // write appends the whole reply.
@@ -180,6 +181,11 @@ func (x *explained) sections() error {
 		if p, err = x.d.makePlan(d, x.q, at); err != nil {
 			return err
 		}
+		if x.q.near() {
+			if x.nearest, err = x.d.openSpecial(x.coll, d, v, x.q, nil); err != nil {
+				return err
+			}
+		}
 		view = v
 	}
 	c.value("explainVersion", "1")
@@ -192,14 +198,21 @@ func (x *explained) sections() error {
 	start := time.Now()
 	var stats plan.Stats
 	n := int64(0)
-	if x.coll != nil {
+	ctx, cancel := c.deadline()
+	defer cancel()
+	switch {
+	case x.nearest != nil && x.nearest.index != nil:
+		var err error
+		if n, err = x.runNearest(ctx); err != nil {
+			return err
+		}
+		stats = x.nearest.stats
+	case x.coll != nil:
 		sc, err := p.Open(x.coll, view)
 		if err != nil {
 			return err
 		}
 		defer sc.Close()
-		ctx, cancel := c.deadline()
-		defer cancel()
 		if n, err = x.run(ctx, sc, p); err != nil {
 			return err
 		}
@@ -251,9 +264,48 @@ func (x *explained) run(ctx context.Context, sc *plan.Scan, p *plan.Plan) (int64
 	return n, nil
 }
 
+// runNearest walks the rings that the command would walk.
+func (x *explained) runNearest(ctx context.Context) (int64, error) {
+	n := int64(0)
+	for x.limit <= 0 || x.q.sort != nil || n < x.limit+x.skip {
+		if _, err := x.nearest.Next(ctx); err == io.EOF {
+			break
+		} else if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	if n = max(n-x.skip, 0); x.limit > 0 {
+		n = min(n, x.limit)
+	}
+	return n, nil
+}
+
+// describeNear is the stage of a walk in rings through a geo index, or of a sort by distance of what a plan finds.
+func (x *explained) describeNear(p *plan.Plan, stats *plan.Stats) bson.D {
+	if x.nearest.index == nil {
+		return bson.D{{Key: "stage", Value: "SORT"}, {Key: "sortPattern", Value: bson.D{{Key: "$distance", Value: int32(1)}}}, {Key: "type", Value: "simple"}, {Key: "inputStage", Value: describePlan(p, x.q.filter, false, stats)}}
+	}
+	ix := x.nearest.index
+	d := bson.D{{Key: "stage", Value: "GEO_NEAR_2DSPHERE"}, {Key: "keyPattern", Value: ix.Key}, {Key: "indexName", Value: ix.Name}, {Key: "indexVersion", Value: int32(2)}}
+	if _, sphere := gridOf(ix.Spec, x.q.special.path.String()); !sphere {
+		d[0].Value = "GEO_NEAR_2D"
+	}
+	if len(x.q.filter) > 5 {
+		d = append(d, bson.E{Key: "filter", Value: x.q.filter})
+	}
+	if stats != nil {
+		d = append(d, bson.E{Key: "keysExamined", Value: number(stats.Keys)}, bson.E{Key: "docsExamined", Value: number(stats.Docs)})
+	}
+	return d
+}
+
 // stages describes a plan as nested stages, the last one first.
 func (x *explained) stages(p *plan.Plan, stats *plan.Stats, n int64) bson.D {
 	out := describePlan(p, x.q.filter, x.counting, stats)
+	if x.nearest != nil {
+		out = x.describeNear(p, stats)
+	}
 	wrap := func(d bson.D) {
 		if stats != nil {
 			d = append(d, bson.E{Key: "nReturned", Value: number(n)})

@@ -1,9 +1,7 @@
 package command
 
 import (
-	"cmp"
 	"context"
-	"io"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -68,6 +66,26 @@ func (q *query) findSpecial() error {
 		}
 	})
 	return err
+}
+
+// byDistance has a $geoNear served by the collection's geo index. Where it is not clear by which, the stage says so when it starts.
+func (q *query) byDistance(ctx context.Context, f *foreign, ns stage.Namespace, push *stage.Pushdown) error {
+	fields, err := f.GeoFields(ctx, ns)
+	if err != nil {
+		return err
+	}
+	key := push.Near.Key
+	if key == "" && len(fields) == 1 {
+		key = fields[0]
+	}
+	if q.special != nil || !slices.Contains(fields, key) {
+		return nil
+	}
+	gq := push.Near.Query
+	q.special = &specialSearch{path: value.ParsePath(key), geo: gq}
+	q.geo = append(q.geo, plan.GeoCondition{Path: key, Ranges: geoRanges(gq)})
+	push.InOrder(key)
+	return nil
 }
 
 // gridOf gives the grid of a geo index.
@@ -140,69 +158,6 @@ func hasGeoIndex(d *store.Def, path string, spherical bool) bool {
 	return false
 }
 
-// nearest gives documents by distance. It holds the distances and records of all that match, not the documents.
-type nearest struct {
-	coll    *store.Collection
-	view    store.View
-	found   []distant
-	at      int
-	s       *specialSearch
-	release func()
-	doc     []byte
-}
-
-type distant struct {
-	d  float64
-	id store.RecordID
-}
-
-// maxNearest bounds the documents that $near orders.
-const maxNearest = 10_000_000
-
-func (c *call) openSpecial(ctx context.Context, coll *store.Collection, d *store.Def, view store.View, q *query, release func()) (stream, error) {
-	s := q.special
-	if !hasGeoIndex(d, s.path.String(), s.geo.Spherical()) {
-		return nil, mongoerr.New(mongoerr.NoQueryExecutionPlans, "error processing query: planner returned error: unable to find index for $geoNear query")
-	}
-	p, err := c.makePlan(d, q, 0)
-	if err != nil {
-		return nil, err
-	}
-	use(coll, p)
-	sc, err := p.Open(coll, view)
-	if err != nil {
-		return nil, err
-	}
-	defer sc.Close()
-	n := &nearest{coll: coll, view: view, s: s, release: release}
-	for {
-		doc, err := sc.Next(ctx)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		ok, err := q.matcher().Match(doc)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		dist, _, ok := s.distance(doc)
-		if !ok {
-			continue
-		}
-		if len(n.found) >= maxNearest {
-			return nil, mongoerr.New(mongoerr.ExceededMemoryLimit, "$near finds more than %d documents; narrow it with $maxDistance", maxNearest)
-		}
-		n.found = append(n.found, distant{dist, sc.ID()})
-	}
-	slices.SortStableFunc(n.found, func(a, b distant) int { return cmp.Compare(a.d, b.d) })
-	return n, nil
-}
-
 // distance gives the least distance of the shapes on the path.
 func (s *specialSearch) distance(doc []byte) (d float64, at bson.RawValue, ok bool) {
 	value.Each(doc, s.path, value.Whole, func(v bson.RawValue, _ int) bool {
@@ -212,30 +167,6 @@ func (s *specialSearch) distance(doc []byte) (d float64, at bson.RawValue, ok bo
 		return false
 	})
 	return d, at, ok
-}
-
-func (n *nearest) Next(ctx context.Context) (bson.Raw, error) {
-	for n.at < len(n.found) {
-		n.at++
-		v, err := n.view.Get(n.coll.RecordKey(nil, n.found[n.at-1].id), n.doc[:0])
-		if err == store.ErrNotFound {
-			continue
-		}
-		n.doc = v
-		return n.doc, err
-	}
-	return nil, io.EOF
-}
-
-// RecordID is the record of the last document.
-func (n *nearest) RecordID() store.RecordID { return n.found[n.at-1].id }
-
-func (n *nearest) Close() error {
-	if n.release != nil {
-		n.release()
-		n.release = nil
-	}
-	return nil
 }
 
 // metaOf gives a stream's metadata about its last document, for {$meta: …} in a projection.

@@ -35,12 +35,12 @@ func (c *call) open(ctx context.Context, coll *store.Collection, q *query, o ope
 		atTime = snapshot
 	}
 	if q.special != nil {
-		src, err = c.openSpecial(ctx, coll, d, view, q, release)
+		n, err := c.openSpecial(coll, d, view, q, release)
 		if err != nil {
 			release()
 			return nil, 0, err
 		}
-		return c.finishOpen(src, q, o, q.sort == nil), atTime, nil
+		return c.finishOpen(n, q, o, q.sort == nil), atTime, nil
 	}
 	p, err := c.makePlan(d, q, snapshot)
 	if err != nil {

@@ -198,10 +198,12 @@ type Range struct{ Lo, Hi []byte }
 
 // Ranges returns the ranges of tokens that a value satisfying the query must have one in, in order and apart from each other.
 // Candidates from them still have to be matched.
-func (q *Query) Ranges(g Grid) []Range {
+func (q *Query) Ranges(g Grid) []Range { return g.ranges(q.bound) }
+
+func (g Grid) ranges(b bound) []Range {
 	var out []Range
 	seen := map[string]bool{}
-	for _, t := range g.cover(q.bound) {
+	for _, t := range g.cover(b) {
 		out = append(out, Range{t, append(t[:len(t):len(t)], digit+4)})
 		// Shapes are also kept in cells larger than this one.
 		for n := range len(t) {

@@ -19,7 +19,8 @@ type GeoFields interface {
 	GeoFields(ctx context.Context, ns Namespace) ([]string, error)
 }
 
-// geoNear is $geoNear: it measures every document that it is given, and sorts. The query before it narrows what that is.
+// geoNear is $geoNear: it measures every document that it is given, and sorts where they do not come by distance (Pushdown.InOrder). The query
+// before it narrows what that is.
 type geoNear struct {
 	near       bson.RawValue
 	spherical  bool
@@ -29,6 +30,7 @@ type geoNear struct {
 	multiplier float64
 	min, max   *float64
 	env        *Env
+	ordered    bool // the documents come by distance
 }
 
 func compileGeoNear(c *compiler, _ string, spec bson.RawValue) ([]node, error) {
@@ -173,6 +175,31 @@ func (g *geoNear) open(r *run, src source) (source, error) {
 	return &measuring{g: g, near: near, key: value.ParsePath(key), src: src, sorter: newSorter(r, "$geoNear", keys.Ascending(), 0)}, nil
 }
 
+// measured gives the next document with its distance in its metadata; documents that have none are passed over.
+func (s *measuring) measured(ctx context.Context) (row, error) {
+	for n := 0; ; n++ {
+		if n&0x3ff == 0x3ff {
+			if err := ctx.Err(); err != nil {
+				return row{}, err
+			}
+		}
+		r, err := s.src.next(ctx)
+		if err != nil {
+			return row{}, err
+		}
+		d, at, ok := s.nearest(r.doc)
+		if !ok {
+			continue
+		}
+		m := expr.Meta{}
+		if r.meta != nil {
+			m = *r.meta
+		}
+		m.GeoDistance, m.GeoPoint = value.Double(d*s.g.multiplier), at
+		return row{r.doc, &m}, nil
+	}
+}
+
 // measuring puts the distance into each document's metadata, sorts by it, and writes it into the documents as they leave.
 type measuring struct {
 	g      *geoNear
@@ -186,39 +213,27 @@ type measuring struct {
 }
 
 func (s *measuring) next(ctx context.Context) (row, error) {
-	if s.out == nil {
-		for n := 0; ; n++ {
-			if n&0x3ff == 0x3ff {
-				if err := ctx.Err(); err != nil {
-					return row{}, err
+	var r row
+	var err error
+	if s.g.ordered {
+		r, err = s.measured(ctx)
+	} else {
+		for s.out == nil {
+			r, err := s.measured(ctx)
+			if drained(err) {
+				if s.out, err = s.sorter.finish(); err == nil {
+					break
 				}
 			}
-			r, err := s.src.next(ctx)
-			if drained(err) {
-				break
+			if err == nil {
+				err = s.sorter.add(r)
 			}
 			if err != nil {
 				return row{}, err
 			}
-			d, at, ok := s.nearest(r.doc)
-			if !ok {
-				continue
-			}
-			m := expr.Meta{}
-			if r.meta != nil {
-				m = *r.meta
-			}
-			m.GeoDistance, m.GeoPoint = value.Double(d*s.g.multiplier), at
-			if err := s.sorter.add(row{r.doc, &m}); err != nil {
-				return row{}, err
-			}
 		}
-		var err error
-		if s.out, err = s.sorter.finish(); err != nil {
-			return row{}, err
-		}
+		r, err = s.out.next(ctx)
 	}
-	r, err := s.out.next(ctx)
 	if err != nil {
 		return r, err
 	}

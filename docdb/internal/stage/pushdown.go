@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"regent/docdb/internal/expr"
+	"regent/docdb/internal/geo"
 	"regent/docdb/internal/value"
 )
 
@@ -27,6 +28,21 @@ type Pushdown struct {
 	Meta []string
 	// Rest is the remaining pipeline.
 	Rest *Pipeline
+	// Near is what the $geoNear that Rest begins with looks for; nil when it begins otherwise.
+	Near *Near
+}
+
+// Near is a search by distance: Key is the path of the place, "" where the stage does not name it.
+type Near struct {
+	Key   string
+	Query *geo.Query
+}
+
+// InOrder says that Rest is run over documents that come by distance, and all have one.
+func (p *Pushdown) InOrder(key string) {
+	g := *p.Rest.nodes[0].(*geoNear)
+	g.key, g.ordered = key, true
+	p.Rest.nodes = append([]node{&g}, p.Rest.nodes[1:]...)
 }
 
 // Pushdown takes the beginning off the pipeline.
@@ -76,6 +92,13 @@ func (p *Pipeline) Pushdown() Pushdown {
 			out.Limit = l.n
 		}
 		nodes = nodes[1:]
+	}
+	if len(nodes) > 0 {
+		if g, ok := nodes[0].(*geoNear); ok {
+			if q, err := geo.Near(g.near, g.spherical, g.min, g.max); err == nil {
+				out.Near = &Near{g.key, q}
+			}
+		}
 	}
 	out.Rest = &Pipeline{env: p.env, nodes: nodes, vars: p.vars, specs: p.specs}
 	var d expr.Deps
