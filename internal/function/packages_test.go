@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/big"
@@ -181,24 +180,7 @@ func servicesOfPackages(mux *http.ServeMux) {
 	}
 	mux.HandleFunc("POST /o/oauth2/token", token)
 	mux.HandleFunc("POST /token", token)
-	// Firestore keeps what was written last.
-	var written struct {
-		Writes []struct{ Update json.RawMessage }
-	}
-	mux.HandleFunc("POST /v1/projects/p1/databases/(default)/{action}", func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "):
-			reply(w, 401, `{"error":{"code":401,"status":"UNAUTHENTICATED","message":"who?"}}`)
-		case r.PathValue("action") == "documents:commit":
-			_ = json.NewDecoder(r.Body).Decode(&written)
-			reply(w, 200, `{"writeResults":[{"updateTime":"2024-01-01T00:00:00Z"}],"commitTime":"2024-01-01T00:00:00Z"}`)
-		case r.PathValue("action") == "documents:batchGet" && len(written.Writes) == 1:
-			document := strings.TrimSuffix(strings.TrimSpace(string(written.Writes[0].Update)), "}") + `,"createTime":"2024-01-01T00:00:00Z","updateTime":"2024-01-01T00:00:00Z"}`
-			reply(w, 200, `[{"found":`+document+`,"readTime":"2024-01-01T00:00:00Z"}]`)
-		default:
-			reply(w, 404, `{"error":{"code":404,"status":"NOT_FOUND","message":"no such action"}}`)
-		}
-	})
+	mux.Handle("POST /v1/projects/p1/databases/(default)/{action}", &firestoreServer{documents: map[string]map[string]any{}})
 	mux.HandleFunc("POST /v1/projects/{project}/{messages}", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch {

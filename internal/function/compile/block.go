@@ -6,6 +6,8 @@ import (
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
+
+	"regent/internal/function/syntax"
 )
 
 // nestedFunction is what a file must contain at least to declare a function in a
@@ -21,7 +23,7 @@ func declaresInBlock(name, code string) bool {
 	}
 	found := false
 	bodies := map[*ast.BlockStatement]bool{}
-	walk(tree.Body, func(node any) bool {
+	syntax.Walk(tree.Body, func(node any) bool {
 		switch n := node.(type) {
 		case *ast.FunctionLiteral:
 			bodies[n.Body] = true

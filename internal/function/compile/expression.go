@@ -9,6 +9,7 @@ import (
 	"github.com/dop251/goja/parser"
 
 	"regent/internal/function/host"
+	"regent/internal/function/syntax"
 )
 
 // badExpression finds a regular expression that is none among the literals that
@@ -23,7 +24,7 @@ func badExpression(name, code, translated, sourceMap string) (message string, li
 		return "", 0, 0
 	}
 	lines := strings.Split(code, "\n")
-	walk(tree.Body, func(node any) bool {
+	syntax.Walk(tree.Body, func(node any) bool {
 		n, ok := node.(*ast.NewExpression)
 		if !ok || message != "" {
 			return message == ""

@@ -8,6 +8,8 @@ import (
 	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/parser"
 	"github.com/dop251/goja/token"
+
+	"regent/internal/function/syntax"
 )
 
 // The numbers of JavaScript have no integer types, so what is computed under a
@@ -46,7 +48,7 @@ func flowsOf(name, code string) map[string][]string {
 		return nil
 	}
 	g := &flowGraph{edges: map[string]map[string]bool{}, params: map[string]*ast.ParameterList{}}
-	walk(tree.Body, func(node any) bool {
+	syntax.Walk(tree.Body, func(node any) bool {
 		switch n := node.(type) {
 		case *ast.FunctionLiteral:
 			if n.Name != nil {
@@ -61,7 +63,7 @@ func flowsOf(name, code string) map[string][]string {
 		}
 		return true
 	})
-	walk(tree.Body, g.visit)
+	syntax.Walk(tree.Body, g.visit)
 	return g.sources()
 }
 
@@ -246,7 +248,7 @@ func (g *flowGraph) returns(fn any) []string {
 			body = b.List
 		}
 	}
-	walk(body, func(node any) bool {
+	syntax.Walk(body, func(node any) bool {
 		switch n := node.(type) {
 		case *ast.FunctionLiteral, *ast.ArrowFunctionLiteral, *ast.ClassLiteral:
 			return false

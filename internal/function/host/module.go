@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
 )
 
 //go:embed js
@@ -38,7 +39,7 @@ func (m *moduleCache) program(name string) (*goja.Program, error) {
 			p.err = errors.New("no module " + name)
 			return
 		}
-		p.program, p.err = goja.Compile(modulePrefix+name, "(function(native,load,global){'use strict';"+string(text)+"\n})", true)
+		p.program, p.err = compileText(modulePrefix+name, "(function(native,load,global){'use strict';"+string(text)+"\n})", true, parser.WithDisableSourceMaps)
 	})
 	return p.program, p.err
 }

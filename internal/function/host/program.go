@@ -77,11 +77,7 @@ func CompileWrapped(file, code, sourceMap string) (*goja.Program, error) {
 		options = []parser.Option{parser.WithSourceMapLoader(func(string) ([]byte, error) { return []byte(sourceMap), nil })}
 		text += "\n//# sourceMappingURL=" + mapName
 	}
-	tree, err := goja.Parse(file, text, options...)
-	if err != nil {
-		return nil, err
-	}
-	return goja.CompileAST(tree, false)
+	return compileText(file, text, false, options...)
 }
 
 const mapName = "function.map"

@@ -244,10 +244,7 @@ func (r *realm) packageCode(p *packageProgram, name string) *goja.Program {
 	// The deployment's, not the call's: it is kept for the calls that follow.
 	r.host.programs.Add(int64(len(text)) * compilingFactor)
 	defer r.host.programs.Add(-int64(len(text)) * (compilingFactor - programFactor))
-	tree, err := goja.Parse("node_modules/"+name, "(function(module,exports,require,__filename,__dirname){"+text+"\n})", parser.WithDisableSourceMaps)
-	if err == nil {
-		program, err = goja.CompileAST(tree, false)
-	}
+	program, err := compileText("node_modules/"+name, "(function(module,exports,require,__filename,__dirname){"+text+"\n})", false, parser.WithDisableSourceMaps)
 	if err != nil {
 		panic(r.vm.NewTypeError("package '" + name + "' cannot be compiled: " + err.Error()))
 	}
