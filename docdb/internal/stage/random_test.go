@@ -180,8 +180,8 @@ func TestSortAgreesWithNaive(t *testing.T) {
 func TestLookupAgrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		local, foreign := someDocs(t), someDocs(t)
-		path := rapid.SampledFrom([]string{"a", "b", "a.x", "b.x"}).Draw(t, "foreign field")
-		from := rapid.SampledFrom([]string{"a", "b", "a.x"}).Draw(t, "local field")
+		path := rapid.SampledFrom([]string{"a", "b", "a.x", "b.x", "a.0", "b.0.x"}).Draw(t, "foreign field")
+		from := rapid.SampledFrom([]string{"a", "b", "a.x", "a.0"}).Draw(t, "local field")
 		var first []bson.Raw
 		for i, how := range []string{"hash", "index", "too large"} {
 			w := newWorld()
