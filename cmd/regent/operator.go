@@ -91,6 +91,9 @@ func operatorCommand(command operator.Command, word string) *cobra.Command {
 		f.StringArrayVar(&o.MongoDB, "mongodb", nil, "the server's --mongodb, when no server runs on this machine")
 		f.StringVar(&o.MasterKey, "master-key", "", "the server's --master-key, with --mongodb")
 	}
+	if command.AppDir {
+		f.StringVar(&o.Secrets, "secrets", "", "JSON file with the app's secrets, name to value, when no server runs on this machine (default: none; REGENT_SECRET_<name> is read too)")
+	}
 	if !command.NoApp {
 		f.StringVar(&o.app, "app", "", "client app id; needed when there are several apps")
 	}
@@ -102,7 +105,7 @@ func operatorCommand(command operator.Command, word string) *cobra.Command {
 			flags[fl.Name] = f.String(fl.Name, fl.Default, fl.Help)
 		}
 	}
-	return withEnvironment(c, "data", "mongodb", "master-key", "app", "password")
+	return withEnvironment(c, "data", "mongodb", "master-key", "app", "password", "secrets")
 }
 
 // run executes a command on the running server, or in this process.

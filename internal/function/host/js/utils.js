@@ -8,10 +8,17 @@ function method(name) {
   if (!m) throw new Error('utils.jwt: unknown signing method ' + name + '; HS, RS, ES and PS with 256, 384 and 512 are possible');
   return { kind: m[1], digest: digests[m[2]] };
 }
+// given refuses a key that is not there: a value whose secret is not set must not
+// become the text 'undefined', which anybody can sign with.
+function given(key, what) {
+  if (key === undefined || key === null || key === '') throw new TypeError(what + ': the key is ' + (key === '' ? 'empty' : String(key)));
+  return key;
+}
 function keyText(k) { return native.utf8Encode(String(k).replace(/\\n/g, '\n')); }
 var jwt = {
   encode: function (name, payload, secret, headers) {
     var m = method(name);
+    given(secret, 'utils.jwt.encode');
     var head = Object.assign({ alg: String(name).toUpperCase(), typ: 'JWT' }, headers || {});
     head.alg = String(name).toUpperCase();
     var text = url(JSON.stringify(head)) + '.' + url(typeof payload === 'string' ? payload : JSON.stringify(payload)), input = native.utf8Encode(text), sig;
@@ -20,6 +27,7 @@ var jwt = {
     return text + '.' + url(sig);
   },
   decode: function (token, key, returnHeader, accepted) {
+    given(key, 'utils.jwt.decode');
     var parts = String(token).split('.');
     if (parts.length !== 3) throw new Error('token contains an invalid number of segments');
     var head, payload;
@@ -52,11 +60,11 @@ function join(a, b) { var o = new Uint8Array(a.length + b.length); o.set(a); o.s
 var crypto = {
   encrypt: function (name, message, key) { var a = aes(name, key), iv = native.randomBytes(16); return new B.Binary(join(iv, native.cipher(true, a.cipher, a.key, iv, data(message), new Uint8Array(0), new Uint8Array(0), true).data)); },
   decrypt: function (name, message, key) { var a = aes(name, key), d = data(message); if (d.length < 32) throw new Error('utils.crypto.decrypt: the message is too short'); return new B.Binary(native.cipher(false, a.cipher, a.key, d.slice(0, 16), d.slice(16), new Uint8Array(0), new Uint8Array(0), true).data); },
-  sign: function (name, message, key, s) { rsa(name); return new B.Binary(native.sign('sha256', keyText(key), data(message), scheme(s), 'der')); },
-  verify: function (name, message, key, signature, s) { rsa(name); return native.verify('sha256', keyText(key), data(message), scheme(s), 'der', data(signature)); },
+  sign: function (name, message, key, s) { rsa(name); return new B.Binary(native.sign('sha256', keyText(given(key, 'utils.crypto.sign')), data(message), scheme(s), 'der')); },
+  verify: function (name, message, key, signature, s) { rsa(name); return native.verify('sha256', keyText(given(key, 'utils.crypto.verify')), data(message), scheme(s), 'der', data(signature)); },
   hmac: function (input, secret, digest, format) {
     if (['sha1', 'sha256', 'sha512'].indexOf(digest) < 0) throw new Error('utils.crypto.hmac: unknown hash ' + digest + '; sha1, sha256 and sha512 are possible');
-    var h = native.hmac(digest, data(secret), data(input));
+    var h = native.hmac(digest, data(given(secret, 'utils.crypto.hmac')), data(input));
     if (format === 'base64') return native.base64Encode(h);
     if (format === 'hex') return native.hexEncode(h);
     throw new Error("utils.crypto.hmac: unknown format " + format + "; 'hex' and 'base64' are possible");
