@@ -36,7 +36,7 @@ func TestNearestInRings(t *testing.T) {
 			x, y := c[0]+step*float64(rapid.IntRange(-3, 3).Draw(t, "x")), c[1]+step*float64(rapid.IntRange(-3, 3).Draw(t, "y"))
 			return bson.A{max(min(x, 180), -180), max(min(y, 90), -90)}
 		}
-		docs := make([]any, rapid.IntRange(0, 60).Draw(t, "documents"))
+		docs := make([]any, rapid.IntRange(0, 40).Draw(t, "documents"))
 		for i := range docs {
 			var at any = point()
 			switch pick := rapid.IntRange(0, 6).Draw(t, "shape"); {
@@ -63,7 +63,7 @@ func TestNearestInRings(t *testing.T) {
 		}
 		_, err := coll.Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: rapid.SampledFrom(keys).Draw(t, "key")})
 		must2(t, err)
-		for range 4 {
+		for range 2 {
 			from := point()
 			var near bson.D
 			stage := bson.D{{Key: "distanceField", Value: "d"}, {Key: "key", Value: "in.at"}}
