@@ -301,6 +301,11 @@ func checkOutcome(t *testing.T, path string, c testCase, w string, v bson.RawVal
 		if !errors.As(err, &s) || !strings.Contains(s.Stack, rest) {
 			t.Errorf("%s:%d: stack\n%s\nlacks %s", path, c.line, s.Stack, rest)
 		}
+	case "frames":
+		var s *ScriptError
+		if !errors.As(err, &s) || fmt.Sprint(strings.Count(s.Stack, "\tat ")) != rest {
+			t.Errorf("%s:%d: stack\n%s\nhas not %s frames", path, c.line, s.Stack, rest)
+		}
 	case "log":
 		if !strings.Contains(log, rest) {
 			t.Errorf("%s:%d: log\n%s\nlacks %s", path, c.line, log, rest)

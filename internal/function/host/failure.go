@@ -28,7 +28,7 @@ func (r *realm) failure(err error) *wire.Failure {
 	if errors.As(err, &ex) {
 		f := r.failureOf(ex.Value())
 		if f.Stack == "" {
-			f.Stack = userFrames(ex.Stack())
+			f.Stack = withoutWrap(userFrames(ex.Stack()))
 		}
 		return f
 	}
@@ -43,8 +43,23 @@ func (r *realm) failureOf(v goja.Value) *wire.Failure {
 		f.Message = "an error that cannot be shown"
 	}
 	f.Message = cutText(originalWording(f.Message), 64<<10)
-	f.Stack = cutText(f.Stack, 16<<10)
+	f.Stack = cutText(withoutWrap(f.Stack), 16<<10)
 	return f
+}
+
+// wrapFrames are the last frames of an error that is thrown while a file is
+// evaluated: the file's, and that of Wrap around it, which is no line of the file.
+var wrapFrames = regexp.MustCompile(`(\tat \(([^()]+):\d+:\d+\)\n)\tat \(([^()]+):\d+:\d+\)\n?$`)
+
+var wrapFrame = fmt.Sprintf(":%d)", strings.Index(wrapTail, "(this)"))
+
+// withoutWrap leaves the frame of Wrap out of a stack.
+func withoutWrap(stack string) string {
+	m := wrapFrames.FindStringSubmatchIndex(stack)
+	if m == nil || stack[m[4]:m[5]] != stack[m[6]:m[7]] || !strings.HasSuffix(strings.TrimSuffix(stack, "\n"), wrapFrame) {
+		return stack
+	}
+	return stack[:m[3]]
 }
 
 // describe fills f; what the code's own getters throw ends it where it is.
