@@ -68,6 +68,9 @@ func TestCheckSaysThingsOnce(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "data_sources/mongodb-atlas/todo/profiles/rules.json"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "data_sources/mongodb-atlas/todo/items/rules.json"), []byte(`{"database": "todo", "collection": "items"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	problems, err := regent.Check(dir, "")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +79,7 @@ func TestCheckSaysThingsOnce(t *testing.T) {
 	for _, p := range problems {
 		told[p.Path]++
 	}
-	want := map[string]int{"$.roles[0]": 1, "$.roles[0].additional_fields.raed": 1, "$.roles[1]": 1, "$.roles[1].fields.a.raed": 1, "$.roles[1].aply_when": 1}
+	want := map[string]int{"$": 1, "$.roles[0]": 1, "$.roles[0].additional_fields.raed": 1, "$.roles[1]": 1, "$.roles[1].fields.a.raed": 1, "$.roles[1].aply_when": 1}
 	if !maps.Equal(told, want) {
 		t.Errorf("told %v, want %v: %v", told, want, problems)
 	}

@@ -143,10 +143,6 @@ func (b *builder) permission(v bson.RawValue, at string) *Expr {
 }
 
 func (b *builder) rules(n *Namespace, r *app.Rules) {
-	if len(r.Roles) == 0 {
-		b.src = r.Source
-		b.warn("", "the rules have no roles: nobody but the system has access")
-	}
 	for i := range r.Roles {
 		n.roles = append(n.roles, b.role(&r.Roles[i]))
 	}
