@@ -162,11 +162,12 @@ func blocking(problems []app.Problem, strict bool) []app.Problem {
 }
 
 // Check reads an app directory as Open would and reports everything that is
-// wrong with it. It serves nothing and writes nothing.
-func Check(dir, secrets string) ([]app.Problem, error) {
-	a, problems, err := loadApp(dir, "", secrets)
+// wrong with it, and the parts that are loaded, but not served. appID and secrets
+// are as in Config. It serves nothing and writes nothing.
+func Check(dir, appID, secrets string) (problems []app.Problem, unserved []string, err error) {
+	a, problems, err := loadApp(dir, appID, secrets)
 	if err != nil || a == nil {
-		return problems, err
+		return problems, nil, err
 	}
 	_, found := rule.Compile(a)
 	problems = append(problems, found...)
@@ -179,7 +180,7 @@ func Check(dir, secrets string) ([]app.Problem, error) {
 		problems[i] = a.Locate(problems[i])
 	}
 	slices.SortStableFunc(problems, app.Problem.Compare)
-	return problems, nil
+	return problems, a.Unserved(), nil
 }
 
 // loadApp reads an app directory.

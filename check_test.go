@@ -43,7 +43,7 @@ func FuzzCheck(f *testing.F) {
 		if err := os.WriteFile(name, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		problems, err := regent.Check(dir, "")
+		problems, _, err := regent.Check(dir, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestCheckSaysThingsOnce(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "data_sources/mongodb-atlas/todo/items/rules.json"), []byte(`{"database": "todo", "collection": "items"}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	problems, err := regent.Check(dir, "")
+	problems, _, err := regent.Check(dir, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestCheckExamples(t *testing.T) {
 	for _, dir := range []string{"examples/todo", "test/e2e/testdata/providers"} {
 		t.Setenv("REGENT_SECRET_jwtKey", "0123456789012345678901234567890123456789")
 		t.Setenv("REGENT_SECRET_shopCode", "x")
-		problems, err := regent.Check(dir, "")
+		problems, _, err := regent.Check(dir, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,19 +13,20 @@ import (
 
 func checkCommand() *cobra.Command {
 	var strict, asJSON bool
-	var secrets string
+	var appID, secrets string
 	c := &cobra.Command{
 		Use:   "check DIR...",
 		Short: "Say what is wrong with app directories",
 		Long: `Check app directories without serving them: one line for each problem with
 file, line, JSON path, what is wrong and what is allowed. Warnings name what is
-refused when it is used, while everything else serves. The exit code is 1 when
+refused when it is used, while everything else serves. Parts that this version
+loads and does not serve are named in a line of their own. The exit code is 1 when
 there are errors; with --strict also when there are warnings.`,
 		Args: words(1, -1),
 		RunE: func(c *cobra.Command, dirs []string) error {
 			failed := false
 			for _, dir := range dirs {
-				problems, err := regent.Check(dir, secrets)
+				problems, unserved, err := regent.Check(dir, appID, secrets)
 				if err != nil {
 					return err
 				}
@@ -43,6 +45,9 @@ there are errors; with --strict also when there are warnings.`,
 					fmt.Fprintln(c.OutOrStdout(), prefix+p.String())
 				}
 				if !asJSON {
+					if len(unserved) > 0 {
+						fmt.Fprintf(c.OutOrStdout(), "%s: loaded, but not served: %s\n", dir, strings.Join(unserved, ", "))
+					}
 					fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", dir, summary(problems))
 				}
 			}
@@ -54,6 +59,7 @@ there are errors; with --strict also when there are warnings.`,
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "let warnings fail, too")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	c.Flags().StringVar(&appID, "app-id", "", "client app id of an app whose directory names none")
 	c.Flags().StringVar(&secrets, "secrets", "", "JSON file with the apps' secrets, name to value (default: none)")
 	return withEnvironment(c)
 }
