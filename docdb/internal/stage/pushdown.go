@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -142,12 +143,21 @@ func (p *Pipeline) deps(d *expr.Deps) bool {
 	return false
 }
 
-// prune sorts paths and leaves out those below another.
-func prune(paths map[string]struct{}) []string {
-	out := []string{}
-	for p := range paths {
-		out = append(out, p)
+// prune sorts paths and leaves out those below another. A path ends before a number: that may be a position, which a projection does
+// not go to.
+func prune(names map[string]struct{}) []string {
+	paths := make(map[string]struct{}, len(names))
+	for p := range names {
+		parts := strings.Split(p, ".")
+		for i, part := range parts[1:] {
+			if _, number := value.ArrayIndex(part); number {
+				parts = parts[:i+1]
+				break
+			}
+		}
+		paths[strings.Join(parts, ".")] = struct{}{}
 	}
+	out := slices.AppendSeq([]string{}, maps.Keys(paths))
 	slices.Sort(out)
 	kept := out[:0]
 	for _, p := range out {
