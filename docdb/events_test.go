@@ -77,6 +77,12 @@ func TestReplay(t *testing.T) {
 	if len(all) < 100 {
 		t.Fatalf("%d events only", len(all))
 	}
+	for i, e := range all[1:] {
+		// Tokens sort as their events do, also those of one transaction.
+		if before, token := all[i].Lookup("_id", "_data").StringValue(), e.Lookup("_id", "_data").StringValue(); before >= token {
+			t.Fatalf("the token %s comes behind %s", token, before)
+		}
+	}
 	resumeEverywhere(t, w.d, all)
 	must(t, client.Disconnect(w.c))
 	must(t, db.Close())

@@ -183,3 +183,19 @@ func TestRetriesForAsLongAsTheSession(t *testing.T) {
 		l.e.sessions.sweep()
 	}
 }
+
+// TestTimesOfReplies: every reply of a member of a replica set has the operation's time and the cluster's, signed with nothing
+// (mongo-engine.md §1.1).
+func TestTimesOfReplies(t *testing.T) {
+	l := newLimits(t)
+	for _, cmd := range []bson.D{doc("ping", 1), doc("hello", 1), doc("insert", "c", "documents", bson.A{doc("_id", 1)}), doc("insert", "c", "documents", bson.A{doc("_id", 1)}), doc("nope", 1), doc("find", "c", "nope", 1)} {
+		r := l.send(cmd)
+		subtype, hash := r.Lookup("$clusterTime", "signature", "hash").Binary()
+		if len(hash) != 20 || strings.Trim(string(hash), "\x00") != "" || subtype != 0 || r.Lookup("$clusterTime", "signature", "keyId").Type != bson.TypeInt64 {
+			t.Errorf("%v: the signature is %s", cmd, r.Lookup("$clusterTime", "signature"))
+		}
+		if at := r.Lookup("operationTime"); at.Type != bson.TypeTimestamp || !at.Equal(r.Lookup("$clusterTime", "clusterTime")) {
+			t.Errorf("%v: %s", cmd, r)
+		}
+	}
+}
