@@ -180,13 +180,22 @@ const (
 	crashFolder = "DOCDB_CRASH_FOLDER"
 	crashRound  = "DOCDB_CRASH_ROUND"
 	crashDB     = "crash"
+
+	restoreFrom = "DOCDB_RESTORE_FROM"
+	restoreTo   = "DOCDB_RESTORE_TO"
 )
 
-// TestMain runs the writers of TestKilledWriters when it is asked to.
+// TestMain runs the writers of TestKilledWriters, or restores a backup, when it is asked to.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashFolder); dir != "" {
 		round, _ := strconv.Atoi(os.Getenv(crashRound))
 		if err := crashWriters(dir, round); err != nil {
+			fmt.Println("error", err)
+		}
+		return
+	}
+	if from := os.Getenv(restoreFrom); from != "" {
+		if err := docdb.Restore(context.Background(), from, os.Getenv(restoreTo), nil); err != nil {
 			fmt.Println("error", err)
 		}
 		return

@@ -50,7 +50,7 @@ type Options struct {
 	// MaxCursors and MaxSessions bound what is open; default 10,000 and 100,000.
 	MaxCursors, MaxSessions int
 	// ReserveBytes is the room on the disk below which inserts and updates are refused with OutOfDiskSpace (14031) until there is more;
-	// default 256 MiB, or a twentieth of the disk if that is less; negative for none.
+	// default a twentieth of the disk, at least 96 MiB (a quarter of a disk of less than 384 MiB) and at most 256 MiB; negative for none.
 	ReserveBytes int64
 	// TestCommands enables the command configureFailPoint.
 	TestCommands bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -191,9 +192,9 @@ func failingDisk(t *testing.T, f *fault, code int, says string) bool {
 		}
 		hangUp(client)
 	}
-	// The disk works again: after a loss of power (what was not synced is gone) the rest is there.
+	// The disk works again: after a loss of power (what was not synced is gone) or a kill (it is there) the rest is there.
 	f.lifted.Store(true)
-	db, err = docdb.Open("db", docdb.WithFS(opts, mem.CrashClone(vfs.CrashCloneCfg{})))
+	db, err = docdb.Open("db", docdb.WithFS(opts, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: int(f.after%2) * 100, RNG: rand.New(rand.NewPCG(uint64(f.after), 1))})))
 	if err != nil {
 		t.Errorf("open again: %v", err)
 		return false

@@ -37,7 +37,6 @@ func TestLogIsWrittenAhead(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := &aheads{err: c.err}
 			d := newDisk(errorfs.Wrap(vfs.NewMem(), a), "", -1, t.Logf)
-			d.armed.Store(true)
 			write := func(f vfs.File, err error, b byte) {
 				t.Helper()
 				if err != nil {

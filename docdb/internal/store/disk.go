@@ -50,7 +50,8 @@ var ErrDiskLow = errors.New("the disk is nearly full")
 
 // disk is the file system as the store uses it. It notices the first failure to write, and from then on nothing on the disk is changed
 // any more. Pebble cannot go on after such a failure and cannot say so (it panics while holding locks), so it is not told: the log
-// and the manifest seem to be written, data files go to memory. Whoever waits for a write asks err before acknowledging it.
+// and the manifest seem to be written, data files go to memory. Whoever waits for a write asks err before acknowledging it, and so does who
+// opens the folder, when Pebble has done with it: a flush that fails then would be tried again for ever.
 type disk struct {
 	vfs.FS
 	dir string
@@ -58,8 +59,6 @@ type disk struct {
 	// reserve is the room below which writes are refused; 0 for none.
 	reserve uint64
 
-	// armed is set when Pebble is open: until then errors go to whoever opens it.
-	armed  atomic.Bool
 	failed atomic.Pointer[DiskError]
 	// shadow has the files that were made after the failure.
 	shadow *vfs.MemFS
@@ -77,15 +76,29 @@ type disk struct {
 	written atomic.Int64 // bytes since room was last measured
 }
 
-// measureEvery is the number of bytes written after which room is measured again.
-const measureEvery = 8 << 20
+// measureEvery is the number of bytes written after which room is measured again, if a part of the reserve is not less.
+const (
+	measureEvery = 8 << 20
+	measurePart  = 8
+)
+
+// What is kept free of a disk: a twentieth, at most mostReserve. A log takes 35 MiB when it is begun, and the memory that goes to a data file then as
+// much, so it is at least leastReserve, but of a disk that is hardly larger a quarter.
+const (
+	mostReserve  = 256 << 20
+	leastReserve = 96 << 20
+)
+
+func defaultReserve(total uint64) uint64 {
+	return min(mostReserve, max(total/20, min(leastReserve, total/4)))
+}
 
 func newDisk(fs vfs.FS, dir string, reserve int64, log func(string, ...any)) *disk {
 	d := &disk{FS: fs, dir: filepath.Clean(dir), log: log, shadow: vfs.NewMem(), closing: make(chan struct{}), broken: make(chan struct{})}
 	if u, err := fs.GetDiskUsage(dir); err == nil && reserve >= 0 {
 		d.reserve = uint64(reserve)
 		if reserve == 0 {
-			d.reserve = min(256<<20, u.TotalBytes/20)
+			d.reserve = defaultReserve(u.TotalBytes)
 		}
 		d.measure()
 	}
@@ -207,9 +220,6 @@ func (d *disk) create(name string, category vfs.DiskWriteCategory, f func() (vfs
 		if err == nil {
 			return d.file(name, category, file), nil
 		}
-		if !d.armed.Load() {
-			return nil, err
-		}
 		d.fail("create", name, err)
 	}
 	if data(name) && category != flushCategory {
@@ -301,8 +311,8 @@ func (d *disk) Rename(from, to string) error {
 	}
 	if d.failed.Load() == nil {
 		err := d.FS.Rename(from, to)
-		if err == nil || !d.armed.Load() {
-			return err
+		if err == nil {
+			return nil
 		}
 		d.fail("rename", from, err)
 	}
@@ -336,9 +346,6 @@ func (f *diskFile) done(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if !f.d.armed.Load() {
-		return err
-	}
 	f.d.fail(op, f.name, err)
 	if f.data {
 		return err
@@ -363,7 +370,7 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	if dead, err := f.dead(); dead {
 		return len(p), err
 	}
-	if f.d.written.Add(int64(len(p))) > measureEvery {
+	if n := f.d.written.Add(int64(len(p))); n > measureEvery || n > int64(f.d.reserve/measurePart) && f.d.reserve > 0 {
 		f.d.measure()
 	}
 	if f.log != nil {

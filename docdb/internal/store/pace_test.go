@@ -27,7 +27,6 @@ func TestBackgroundWorkRests(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			d := newDisk(vfs.NewMem(), "", -1, t.Logf)
-			d.armed.Store(true)
 			behind := func() bool { return c.late }
 			if c.open {
 				d.pacer.behind.Store(&behind)

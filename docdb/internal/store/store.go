@@ -29,8 +29,8 @@ type Options struct {
 	TransactionBytes int64
 	// TransactionsBytes bounds the writes of all open transactions together; default four times TransactionBytes.
 	TransactionsBytes int64
-	// ReserveBytes is the room on the disk below which inserts and updates are refused; default 256 MiB, or a twentieth of the disk
-	// if that is less; negative for none.
+	// ReserveBytes is the room on the disk below which inserts and updates are refused; default as defaultReserve has it;
+	// negative for none.
 	ReserveBytes int64
 	// MemtableBytes is how much is written to memory and the log before it goes to a data file; default 32 MiB.
 	MemtableBytes uint64
@@ -171,7 +171,6 @@ func (s *Store) open() (err error) {
 	s.db = db
 	behind := s.behind
 	s.disk.pacer.behind.Store(&behind)
-	s.disk.armed.Store(true)
 	if err := s.checkVersion(); err != nil {
 		return err
 	}
