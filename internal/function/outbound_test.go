@@ -44,7 +44,7 @@ func call(t *testing.T, d *Deployment, name string, args ...any) (string, error)
 	for _, a := range args {
 		list = append(list, value(a))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	v, err := d.Call(ctx, caller.Caller{User: testUser(t)}, name, list)
 	if err != nil {
