@@ -2,8 +2,12 @@ package e2e
 
 import (
 	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -63,6 +67,37 @@ func TestOldExport(t *testing.T) {
 	}
 	page := n.send("GET", strings.TrimPrefix(failed.Link, s.URL), noAuthorization, "")
 	mustContain(t, "the log entry", page.body, "Error: who is there?", "source.js:3:")
+
+	// What GitHub and Twilio send arrives parsed, under GitHub's own signature.
+	for _, c := range []struct{ name, kind, signature, body, want string }{
+		{"gh/incoming_webhook/push", "application/json", "", `{"ref":"main","commits":[{},{}]}`, `"main 2"`},
+		{"gh/incoming_webhook/push", "application/x-www-form-urlencoded", "", `payload=%7B%22ref%22%3A%22dev%22%2C%22commits%22%3A%5B%5D%7D`, `"dev 0"`},
+		{"gh/incoming_webhook/push", "application/json", "sha256=00", `{}`, "IncomingWebhookAuthFailed"},
+		{"gh/incoming_webhook/push", "application/json", "", `{`, "not JSON"},
+		{"tw/incoming_webhook/sms", "application/x-www-form-urlencoded", "", `From=%2B1555&Body=hi+there`, `"+1555 says hi there"`},
+		{"tw/incoming_webhook/sms", "application/x-www-form-urlencoded", "", `From=%zz`, "not a form"},
+	} {
+		r, err := http.NewRequest("POST", s.URL+app+"/service/"+c.name, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.signature == "" {
+			mac := hmac.New(sha256.New, []byte("ghs"))
+			mac.Write([]byte(c.body))
+			c.signature = "sha256=" + hex.EncodeToString(mac.Sum(nil))
+		}
+		r.Header.Set("Content-Type", c.kind)
+		r.Header.Set("X-Hub-Signature-256", c.signature)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if !strings.Contains(string(text), c.want) || res.StatusCode >= 500 {
+			t.Errorf("%s %s: %d %s, want %s", c.name, c.body, res.StatusCode, text, c.want)
+		}
+	}
 
 	// A missing secret is no key, rather than one that everybody knows.
 	if a := n.send("POST", app+"/functions/call", user["access_token"], `{"name": "badge", "arguments": []}`); !strings.Contains(a.body, "utils.jwt.encode: the key is undefined") {

@@ -11,8 +11,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -66,6 +68,7 @@ type Set struct {
 type handler struct {
 	*app.Endpoint
 	webhook *app.Webhook // nil for an endpoint
+	service string       // the webhook's type of service
 	runsAs  *app.Function
 	may     *rule.Expr // can_evaluate of the endpoint itself; nil: always
 }
@@ -96,6 +99,9 @@ func New(c Config) (*Set, []app.Problem) {
 	for _, w := range c.App.Webhooks {
 		h := prepare(&w.Endpoint)
 		h.webhook, h.runsAs = w, w.Code
+		if i := slices.IndexFunc(c.App.Services, func(s *app.Service) bool { return s.Name == w.Service }); i >= 0 {
+			h.service = c.App.Services[i].Type
+		}
 		s.webhooks[w.Service+"/"+w.Name] = h
 	}
 	return s, problems
@@ -164,7 +170,10 @@ func (s *Set) call(w http.ResponseWriter, r *http.Request, h *handler, info *cal
 			return fault.New(fault.FunctionExecutionError, "rule not matched for endpoint %q", h.Route).WithStatus(http.StatusForbidden)
 		}
 	}
-	payload := function.EndpointPayload(r.URL.Query(), r.Header, body)
+	payload, err := h.payload(r, body)
+	if err != nil {
+		return err
+	}
 	var result function.EndpointResult
 	if h.webhook != nil {
 		result, err = s.Functions.CallWebhook(r.Context(), c, h.webhook, payload)
@@ -201,6 +210,9 @@ func (s *Set) verify(h *handler, r *http.Request, body []byte) error {
 		if h.webhook != nil {
 			header = "X-Hook-Signature"
 		}
+		if h.service == "github" && r.Header.Get(header) == "" {
+			header = "X-Hub-Signature-256" // GitHub's own
+		}
 		sent, err := hex.DecodeString(strings.TrimPrefix(r.Header.Get(header), "sha256="))
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write(body)
@@ -209,6 +221,40 @@ func (s *Set) verify(h *handler, r *http.Request, body []byte) error {
 		}
 	}
 	return refused
+}
+
+// payload is the handler's first argument. What GitHub and Twilio send arrives
+// parsed (app-services.md §15).
+func (h *handler) payload(r *http.Request, body []byte) (bson.RawValue, error) {
+	if h.service != "github" && h.service != "twilio" {
+		return function.EndpointPayload(r.URL.Query(), r.Header, body), nil
+	}
+	form := url.Values{}
+	if h.service == "twilio" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		var err error
+		if form, err = url.ParseQuery(string(body)); err != nil {
+			return bson.RawValue{}, fault.New(fault.BadRequest, "the request's body is not a form: %v", err)
+		}
+	}
+	if h.service == "github" {
+		if form.Has("payload") {
+			body = []byte(form.Get("payload"))
+		}
+		v, err := ejson.Parse(body)
+		if err != nil {
+			return bson.RawValue{}, fault.New(fault.BadRequest, "the request's body is not JSON: %v", err)
+		}
+		return v, nil
+	}
+	fields := bson.D{}
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		fields = append(fields, bson.E{Key: name, Value: form.Get(name)})
+	}
+	raw, err := bson.Marshal(fields)
+	if err != nil {
+		return bson.RawValue{}, fault.New(fault.BadRequest, "the request's body is not a form: %v", err)
+	}
+	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: raw}, nil
 }
 
 // user finds the user of the request where the function runs as its caller. The
