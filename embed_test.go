@@ -2,6 +2,7 @@ package regent_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -80,14 +81,22 @@ func TestAnotherMasterKey(t *testing.T) {
 	if err := start(); err != nil {
 		t.Fatal(err)
 	}
-	config.MasterKey = filepath.Join(dir, "other.key") // made, as it is missing
-	err := start()
-	if err == nil {
-		t.Fatal("the server starts")
-	}
-	for _, say := range []string{config.MasterKey, "--master-key FILE", "not the master key that this database was written with", "__regent.keys"} {
-		if !strings.Contains(err.Error(), say) {
-			t.Errorf("the error does not say %q: %v", say, err)
+	config.MasterKey = filepath.Join(dir, "other.key")
+	for _, why := range []string{"there is no master key in", "not the master key that this database was written with"} {
+		err := start()
+		if err == nil {
+			t.Fatal("the server starts")
+		}
+		for _, say := range []string{config.MasterKey, "--master-key FILE", why, "__regent.keys"} {
+			if !strings.Contains(err.Error(), say) {
+				t.Errorf("the error does not say %q: %v", say, err)
+			}
+		}
+		if _, err := os.Stat(config.MasterKey); why == "there is no master key in" && err == nil {
+			t.Error("a key was made for a database that has another")
+		}
+		if err := os.WriteFile(config.MasterKey, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 	config.MasterKey = filepath.Join(config.DataDir, "master.key")

@@ -256,13 +256,11 @@ func (srv *Server) openState(ctx context.Context) (err error) {
 			return fmt.Errorf("--smtp-url and --mail-from: %w", err)
 		}
 	}
-	master, err := session.LoadMasterKey(file)
-	if err != nil {
+	system := srv.deployments.system()
+	if srv.master, err = session.MasterKeyOf(ctx, system, file); err != nil {
 		return err
 	}
-	srv.master = master
-	system := srv.deployments.system()
-	if srv.sessions, err = session.Open(ctx, session.Config{DB: system, Master: master, Logger: srv.log}); err != nil {
+	if srv.sessions, err = session.Open(ctx, session.Config{DB: system, Master: srv.master, Logger: srv.log}); err != nil {
 		return err
 	}
 	if srv.logs, err = log.Open(ctx, system, srv.log); err != nil {

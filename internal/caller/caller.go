@@ -34,7 +34,7 @@ type Request struct {
 	RawQuery   string // without secret=… pairs
 	Referrer   string
 	UserAgent  string
-	WebhookURL string // endpoint route, empty otherwise
+	WebhookURL string // endpoint route or path of an incoming webhook, empty otherwise
 	Service    string // service and action of a service call, empty otherwise
 	Action     string
 	DeviceID   string

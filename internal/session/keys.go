@@ -154,10 +154,8 @@ func (s *Service) readKeys(ctx context.Context, r *keyRing) error {
 	for _, d := range docs {
 		secret, err := s.master.Open(d.Secret, "signing key "+d.ID)
 		if err != nil {
-			return fmt.Errorf("%s is not the master key that this database was written with: signing key %s cannot be opened (%w). "+
-				"Give the file that the server had before (--master-key FILE; without the flag it is master.key in the data folder). "+
-				"If it is lost, delete the app's documents from __regent.keys: every session of the app ends and new keys are made",
-				s.master.where, d.ID, err)
+			return fmt.Errorf("%s is not the master key that this database was written with: signing key %s cannot be opened (%w). %s",
+				s.master.where, d.ID, err, otherKey)
 		}
 		r.secrets[d.KID] = secret
 		if n, err := strconv.Atoi(d.KID); err == nil && n > newest {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -11,6 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
 // MasterKey encrypts what must not be readable in the database: signing keys.
@@ -75,6 +79,26 @@ func LoadMasterKey(file string) (*MasterKey, error) {
 	}
 	return parseMasterKey(string(data), file)
 }
+
+// MasterKeyOf loads the key of a database. A new one is made only for a new
+// database: beside one that was written with another key it would be of no use,
+// and in the way of the right file.
+func MasterKeyOf(ctx context.Context, db *mongo.Database, file string) (*MasterKey, error) {
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		err := db.Collection(keysCollection).FindOne(ctx, bson.D{}).Err()
+		if err == nil {
+			return nil, fmt.Errorf("there is no master key in %s, and this database was written with one. %s", file, otherKey)
+		}
+		if !errors.Is(err, mongo.ErrNoDocuments) {
+			return nil, fmt.Errorf("reading signing keys: %w", err)
+		}
+	}
+	return LoadMasterKey(file)
+}
+
+// otherKey is what to do about a master key that does not fit.
+const otherKey = "Give the file that the server had before (--master-key FILE; without the flag it is master.key in the data folder). " +
+	"If it is lost, delete the app's documents from __regent.keys: every session of the app ends and new keys are made"
 
 func parseMasterKey(text, where string) (*MasterKey, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))

@@ -74,7 +74,7 @@ func TestOldExport(t *testing.T) {
 		{"gh/incoming_webhook/push", "application/x-www-form-urlencoded", "", `payload=%7B%22ref%22%3A%22dev%22%2C%22commits%22%3A%5B%5D%7D`, `"dev 0"`},
 		{"gh/incoming_webhook/push", "application/json", "sha256=00", `{}`, "IncomingWebhookAuthFailed"},
 		{"gh/incoming_webhook/push", "application/json", "", `{`, "not JSON"},
-		{"tw/incoming_webhook/sms", "application/x-www-form-urlencoded", "", `From=%2B1555&Body=hi+there`, `"+1555 says hi there"`},
+		{"tw/incoming_webhook/sms", "application/x-www-form-urlencoded", "", `From=%2B1555&Body=hi+there`, `"+1555 says hi there to tw/incoming_webhook/sms"`},
 		{"tw/incoming_webhook/sms", "application/x-www-form-urlencoded", "", `From=%zz`, "not a form"},
 	} {
 		r, err := http.NewRequest("POST", s.URL+app+"/service/"+c.name, strings.NewReader(c.body))

@@ -157,7 +157,9 @@ func (s *Set) call(w http.ResponseWriter, r *http.Request, h *handler, info *cal
 	}
 	c := caller.Caller{Request: info}
 	c.Request.RawQuery = withoutSecret(r.URL.RawQuery)
-	c.Request.WebhookURL = h.Route
+	if c.Request.WebhookURL = h.Route; h.Route == "" {
+		c.Request.WebhookURL = r.URL.Path // an incoming webhook has no other name for it
+	}
 	if c.User, err = s.user(r, h, c.Request); err != nil {
 		return err
 	}
