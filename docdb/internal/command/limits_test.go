@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,5 +198,65 @@ func TestTimesOfReplies(t *testing.T) {
 		if at := r.Lookup("operationTime"); at.Type != bson.TypeTimestamp || !at.Equal(r.Lookup("$clusterTime", "clusterTime")) {
 			t.Errorf("%v: %s", cmd, r)
 		}
+	}
+}
+
+// TestLongRetries sends updates of many statements again, whole and with more behind them: what was run is answered as it was and not run
+// again, whatever a longer write of the session has left in the store.
+func TestLongRetries(t *testing.T) {
+	l := newLimits(t)
+	lsid := doc("id", bson.Binary{Subtype: 4, Data: []byte("0123456789abcdef")})
+	send := func(number int64, statements int) (ids []string, retried int) {
+		t.Helper()
+		var updates bson.A
+		for i := range statements {
+			// Every third one finds what the one before it has made.
+			updates = append(updates, doc("q", doc("a", i-i%3/2, "of", number), "u", doc("$set", doc("b", i)), "upsert", true))
+		}
+		r := l.send(doc("update", "c", "updates", updates, "lsid", lsid, "txnNumber", number))
+		if n, _ := r.Lookup("n").AsInt64OK(); int(n) != statements {
+			t.Fatalf("%d of %d statements: %.300s", n, statements, r)
+		}
+		upserted, _ := r.Lookup("upserted").Array().Values()
+		for _, u := range upserted {
+			ids = append(ids, u.String())
+		}
+		done, _ := r.Lookup("retriedStmtIds").ArrayOK()
+		list, _ := done.Values()
+		return ids, len(list)
+	}
+	count := func() int64 {
+		n, _ := l.send(doc("count", "c")).Lookup("n").AsInt64OK()
+		return n
+	}
+	first, retried := send(1, 300)
+	if len(first) != 200 || retried != 0 || count() != 200 {
+		t.Fatalf("%d upserted, %d retried, %d documents", len(first), retried, count())
+	}
+	if again, retried := send(1, 300); !slices.Equal(again, first) || retried != 300 || count() != 200 {
+		t.Errorf("again: %d upserted, %d retried, %d documents", len(again), retried, count())
+	}
+	// A shorter write leaves pages of the longer one behind.
+	for _, n := range []int{retryPage, retryPage + 1, 2 * retryPage} {
+		number := int64(n)
+		ids, _ := send(number, n)
+		before := count()
+		if again, retried := send(number, n); !slices.Equal(again, ids) || retried != n || count() != before {
+			t.Errorf("%d statements again: %d retried, %d documents, %d before", n, retried, count(), before)
+		}
+		more, retried := send(number, n+99)
+		if !slices.Equal(more[:len(ids)], ids) || retried != n || count() <= before {
+			t.Errorf("%d statements, 99 of them new: %d retried, %d documents, %d before", n+99, retried, count(), before)
+		}
+	}
+	var id string
+	for id = range l.e.sessions.m {
+	}
+	l.send(doc("endSessions", bson.A{lsid}))
+	if raw, err := loadRetry(l.e.st, id); err != store.ErrNotFound {
+		t.Errorf("after the session: %v, %v", raw, err)
+	}
+	if _, err := l.e.st.SessionResult([]byte(id), 1); err != store.ErrNotFound {
+		t.Errorf("its second page after the session: %v", err)
 	}
 }

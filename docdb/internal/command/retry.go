@@ -1,6 +1,8 @@
 package command
 
 import (
+	"sort"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
@@ -12,11 +14,17 @@ import (
 //
 //	{n: transaction number, w: date, s: [{i: statement, c: how many alike follow, n, m, u: upserted id, r: whole reply}, …]}
 //
-// so that a repeated command gets the first one's answer and never runs again (mongo-engine.md §1.5).
+// so that a repeated command gets the first one's answer and never runs again (mongo-engine.md §1.5). Each page of retryPage entries is
+// stored by itself, or else every statement of a command with many of them would write all that came before it once more.
 type retryRecord struct {
 	number int64
 	stmts  []retryStmt
+	whole  bool // it was stored without pages and goes on so
+	mixed  bool // statements did not come in their order
 }
+
+// retryPage is how many entries a page has.
+const retryPage = 64
 
 type retryStmt struct {
 	first, count int32
@@ -41,9 +49,15 @@ func (r *retryRecord) find(stmt int32) *retryStmt {
 	if r == nil {
 		return nil
 	}
-	for i := range r.stmts {
-		if s := &r.stmts[i]; stmt >= s.first && stmt < s.first+s.count {
+	from := 0
+	if !r.mixed {
+		from = sort.Search(len(r.stmts), func(i int) bool { return r.stmts[i].first+r.stmts[i].count > stmt })
+	}
+	for i := range r.stmts[from:] {
+		if s := &r.stmts[from+i]; stmt >= s.first && stmt < s.first+s.count {
 			return s
+		} else if !r.mixed {
+			break
 		}
 	}
 	return nil
@@ -57,16 +71,30 @@ func (r *retryRecord) add(s retryStmt) {
 			return
 		}
 	}
+	if n := len(r.stmts); n > 0 && s.first < r.stmts[n-1].first+r.stmts[n-1].count {
+		r.mixed = true
+	}
 	r.stmts = append(r.stmts, s)
 }
 
-func (r *retryRecord) encode(now int64) []byte {
+// lastPage is the number of the page with the last entry, and which entries it has.
+func (r *retryRecord) lastPage() (page int, stmts []retryStmt) {
+	if r.whole || len(r.stmts) == 0 {
+		return 0, r.stmts
+	}
+	page = (len(r.stmts) - 1) / retryPage
+	return page, r.stmts[page*retryPage:]
+}
+
+// encode gives the last page.
+func (r *retryRecord) encode(now int64) (page int, b []byte) {
+	page, stmts := r.lastPage()
 	i, b := bsoncore.AppendDocumentStart(make([]byte, 0, 96))
 	b = bsoncore.AppendInt64Element(b, "n", r.number)
 	b = bsoncore.AppendDateTimeElement(b, "w", now)
 	a, b := bsoncore.AppendArrayElementStart(b, "s")
-	for k := range r.stmts {
-		s := &r.stmts[k]
+	for k := range stmts {
+		s := &stmts[k]
 		j, d := value.BeginIndexed(b, bson.TypeEmbeddedDocument, k)
 		d = bsoncore.AppendInt32Element(d, "i", s.first)
 		d = bsoncore.AppendInt32Element(d, "c", s.count)
@@ -82,12 +110,38 @@ func (r *retryRecord) encode(now int64) []byte {
 	}
 	b, _ = bsoncore.AppendArrayEnd(b, a)
 	b, _ = bsoncore.AppendDocumentEnd(b, i)
-	return b
+	return page, b
 }
 
-func parseRetry(raw bson.Raw) (*retryRecord, error) {
+// loadRetry reads a session's record; store.ErrNotFound when there is none.
+func loadRetry(st *store.Store, id string) (*retryRecord, error) {
 	r := &retryRecord{}
-	r.number, _ = raw.Lookup("n").Int64OK()
+	for page := 0; ; page++ {
+		raw, err := st.SessionResult([]byte(id), page)
+		if page > 0 && err == store.ErrNotFound {
+			return r, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		number, _ := raw.Lookup("n").Int64OK()
+		if page == 0 {
+			r.number = number
+		} else if r.number != number {
+			return r, nil // it belongs to an earlier write with more statements
+		}
+		r.parse(raw)
+		if page == 0 && len(r.stmts) > retryPage {
+			r.whole = true
+		}
+		if r.whole || len(r.stmts) < (page+1)*retryPage {
+			return r, nil
+		}
+	}
+}
+
+// parse adds the entries of a page.
+func (r *retryRecord) parse(raw bson.Raw) {
 	arr, _ := raw.Lookup("s").ArrayOK()
 	it := value.Over(arr)
 	for it.Next() {
@@ -99,9 +153,11 @@ func parseRetry(raw bson.Raw) (*retryRecord, error) {
 		s.modified, _ = d.Lookup("m").Int32OK()
 		s.upserted = d.Lookup("u")
 		s.reply, _ = d.Lookup("r").DocumentOK()
+		if n := len(r.stmts); n > 0 && s.first < r.stmts[n-1].first+r.stmts[n-1].count {
+			r.mixed = true
+		}
 		r.stmts = append(r.stmts, s)
 	}
-	return r, nil
 }
 
 // remember makes a unit store the session's record together with its writes.
@@ -110,7 +166,8 @@ func (c *call) remember(u *store.Unit, s retryStmt) {
 		return
 	}
 	c.sess.retry.add(s)
-	u.SetSession(store.SessionKey([]byte(c.sess.id)), c.sess.retry.encode(c.e.opts.Now().UnixMilli()))
+	page, result := c.sess.retry.encode(c.e.opts.Now().UnixMilli())
+	u.SetSession([]byte(c.sess.id), page, result)
 }
 
 // done gives the result of a statement that an earlier sending of this command has run.

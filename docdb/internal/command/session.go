@@ -188,15 +188,11 @@ func (ss *session) load(e *Engine) error {
 	if ss.loaded {
 		return nil
 	}
-	raw, err := e.st.SessionResult(store.SessionKey([]byte(ss.id)))
+	r, err := loadRetry(e.st, ss.id)
 	if err == store.ErrNotFound {
 		ss.loaded = true
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	r, err := parseRetry(raw)
 	if err != nil {
 		return err
 	}
@@ -226,7 +222,7 @@ func (s *sessions) remove(id string) {
 	s.mu.Unlock()
 	if ss != nil {
 		s.end(ss)
-		s.e.st.DropSession(store.SessionKey([]byte(id)))
+		s.e.st.DropSession([]byte(id))
 	}
 }
 

@@ -12,9 +12,10 @@
 //	03 [index 4][fields' keys][record 8]            –          (index that is not unique)
 //	03 [index 4][fields' keys]                      record 8   (unique index)
 //	04 [time 8][sequence 4]                         BSON: oplog entry
-//	05 [session id]                                 BSON: results of the session's last retryable write
+//	05 [session id]                                 BSON: results of the session's last retryable write, the first page
 //	06 [collection 4]                               [documents 8][bytes 8] as of "counts"
 //	07 [name]                                       BSON: a user, or another named setting
+//	08 [size of the id 2][session id][page 4]       BSON: further pages of results
 //
 // All integers are big-endian, so keys sort as their numbers do. Record ids grow for ever within a collection: natural order is
 // insertion order. Fields' keys are described in package keys; an index's entry in the catalogue names the rules by which they are made

@@ -16,6 +16,7 @@ const (
 	spaceSession = 0x05
 	spaceCount   = 0x06
 	spaceNamed   = 0x07
+	spaceResults = 0x08
 )
 
 var (

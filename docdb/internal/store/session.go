@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -10,48 +11,65 @@ import (
 // SessionLife is how long the result of a session's last retryable write is kept after it.
 const SessionLife = 30 * time.Minute
 
-// SessionKey is where the result of a session's last retryable write is kept.
-func SessionKey(session []byte) []byte { return append([]byte{spaceSession}, session...) }
+// resultKey is where a page of the results of a session's last retryable write is kept.
+func resultKey(session []byte, page int) []byte {
+	if page == 0 {
+		return append([]byte{spaceSession}, session...)
+	}
+	return binary.BigEndian.AppendUint32(resultPrefix(session), uint32(page))
+}
 
-// SessionResult reads what Unit.SetSession stored; ErrNotFound when there is nothing.
-func (s *Store) SessionResult(key []byte) (bson.Raw, error) {
-	b, err := s.Present().Get(key, nil)
+// resultPrefix begins the keys of all pages but the first.
+func resultPrefix(session []byte) []byte {
+	return append(binary.BigEndian.AppendUint16([]byte{spaceResults}, uint16(len(session))), session...)
+}
+
+// SessionResult reads a page of what Unit.SetSession stored; ErrNotFound when there is nothing.
+func (s *Store) SessionResult(session []byte, page int) (bson.Raw, error) {
+	b, err := s.Present().Get(resultKey(session, page), nil)
 	return bson.Raw(b), err
 }
 
-// PutSession stores the result of a retryable write that changed nothing.
-func (s *Store) PutSession(key, result []byte) error {
+// DropSession forgets a session's results.
+func (s *Store) DropSession(session []byte) error {
 	b := s.db.NewBatch()
 	defer b.Close()
-	b.Set(key, result, nil)
-	return s.write(b, false)
-}
-
-// DropSession forgets a session's result.
-func (s *Store) DropSession(key []byte) error {
-	b := s.db.NewBatch()
-	defer b.Close()
-	b.Delete(key, nil)
+	b.Delete(resultKey(session, 0), nil)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: resultPrefix(session), UpperBound: successor(resultPrefix(session))})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		b.Delete(it.Key(), nil)
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
 	return s.write(b, false)
 }
 
 // trimSessions forgets results that are older than SessionLife; field "w" says when they were stored.
 func (s *Store) trimSessions() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceSession}, UpperBound: []byte{spaceSession + 1}})
-	if err != nil {
-		return err
-	}
-	defer it.Close()
 	b := s.db.NewBatch()
 	defer b.Close()
 	old := s.opts.Now().Add(-SessionLife).UnixMilli()
-	for ok := it.First(); ok; ok = it.Next() {
-		if w, ok := bson.Raw(it.Value()).Lookup("w").DateTimeOK(); ok && w < old {
-			b.Delete(it.Key(), nil)
+	for _, space := range []byte{spaceSession, spaceResults} {
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{space}, UpperBound: []byte{space + 1}})
+		if err != nil {
+			return err
+		}
+		for ok := it.First(); ok; ok = it.Next() {
+			if w, ok := bson.Raw(it.Value()).Lookup("w").DateTimeOK(); ok && w < old {
+				b.Delete(it.Key(), nil)
+			}
+		}
+		if err := it.Close(); err != nil {
+			return err
 		}
 	}
-	if err := it.Error(); err != nil || b.Empty() {
-		return err
+	if b.Empty() {
+		return nil
 	}
 	return s.write(b, false)
 }

@@ -34,7 +34,7 @@ type Unit struct {
 	one     bool // of BeginOne
 	locks   locks
 	session []byte
-	result  []byte
+	results []sessionPage
 	lsid    bson.Raw
 	number  int64
 	ended   bool
@@ -118,8 +118,21 @@ func (u *Unit) View() View { return u.view }
 // Def is the collection's definition while the unit lasts.
 func (u *Unit) Def() *Def { return u.def }
 
-// SetSession makes the unit store the result of a retryable write together with its effects.
-func (u *Unit) SetSession(session, result []byte) { u.session, u.result = session, result }
+// sessionPage is a page of the results of a retryable write.
+type sessionPage struct {
+	page   int
+	result []byte
+}
+
+// SetSession makes the unit store a page of the results of a retryable write together with its effects; pages come in their order, the
+// last one as often as it grows.
+func (u *Unit) SetSession(session []byte, page int, result []byte) {
+	u.session = session
+	if n := len(u.results); n > 0 && u.results[n-1].page == page {
+		u.results = u.results[:n-1]
+	}
+	u.results = append(u.results, sessionPage{page, result})
+}
 
 // SetTxn notes the session and number that change events of these writes carry.
 func (u *Unit) SetTxn(lsid bson.Raw, number int64) { u.lsid, u.number = lsid, number }
@@ -531,8 +544,8 @@ func (u *Unit) Commit(sync bool) (uint64, error) {
 		return s.Applied(), nil
 	}
 	b := u.b
-	if u.session != nil {
-		b.Set(u.session, u.result, nil)
+	for _, p := range u.results {
+		b.Set(resultKey(u.session, p.page), p.result, nil)
 	}
 	if b.Empty() {
 		u.unlock()
