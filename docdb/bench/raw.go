@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -23,6 +26,10 @@ const (
 
 // openRaw opens a folder of docdb, or a new one, with Pebble itself under docdb's options.
 func openRaw(dir string) (*pebble.DB, func() error, error) {
+	// What docdb has noted about the files is true no longer once somebody else has had them.
+	if err := os.Remove(filepath.Join(dir, "CLEAN")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, nil, err
+	}
 	cache := pebble.NewCache(store.DefaultCacheBytes())
 	db, err := pebble.Open(dir, store.EngineOptions(cache))
 	if err != nil {
