@@ -176,6 +176,12 @@ func (e *encoder) objectElement(dst []byte, key, typeKey string, o *goja.Object,
 	case "Array":
 		return e.array(dst, key, typeKey, o, depth)
 	case "Function", "AsyncFunction", "GeneratorFunction":
+		// BSON.MinKey and BSON.MaxKey stand for the values themselves, too.
+		if proto, ok := o.Get("prototype").(*goja.Object); ok {
+			if class := e.r.bsonProtos[proto]; class == classMinKey || class == classMaxKey {
+				return e.bsonElement(dst, key, class, o, depth)
+			}
+		}
 		return dst, nil
 	case "Date":
 		if t, ok := o.Export().(time.Time); ok {
