@@ -90,13 +90,7 @@ func verifyCrash(t *testing.T, round int, dir string, m *crashModel, rep *replic
 	defer db.Close()
 	c, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	reports, err := db.Check(c)
-	must(t, err)
-	for _, r := range reports {
-		if len(r.Problems) > 0 {
-			t.Fatalf("round %d: %s: %v", round, r.Namespace, r.Problems)
-		}
-	}
+	mustBeSound(t, c, db, fmt.Sprintf("round %d", round))
 	client, err := mongo.Connect(db.ClientOptions())
 	must(t, err)
 	defer client.Disconnect(c)
@@ -147,13 +141,7 @@ func verifyBackups(t *testing.T, round int, m *crashModel) {
 		if err != nil {
 			t.Fatalf("round %d: backup %s: %v", round, dir, err)
 		}
-		reports, err := db.Check(c)
-		must(t, err)
-		for _, r := range reports {
-			if len(r.Problems) > 0 {
-				t.Fatalf("round %d: backup: %s: %v", round, r.Namespace, r.Problems)
-			}
-		}
+		mustBeSound(t, c, db, fmt.Sprintf("round %d: backup", round))
 		client, err := mongo.Connect(db.ClientOptions())
 		must(t, err)
 		actual, err := readCrash(c, client)
@@ -654,6 +642,18 @@ func (cw *crashWriter) catalogue(db *docdb.DB) error {
 			if err := db.Compact(cw.c); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// mustBeSound compares all indexes with their documents.
+func mustBeSound(t *testing.T, ctx context.Context, db *docdb.DB, when string) {
+	t.Helper()
+	reports, err := db.Check(ctx)
+	must(t, err)
+	for _, r := range reports {
+		if len(r.Problems) > 0 {
+			t.Fatalf("%s: %s: %v", when, r.Namespace, r.Problems)
 		}
 	}
 }

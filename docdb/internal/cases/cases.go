@@ -141,3 +141,15 @@ func Value(t testing.TB, ejson string) bson.RawValue {
 	t.Helper()
 	return Doc(t, `{"v": `+ejson+`}`).Lookup("v")
 }
+
+// Encode gives a Go value, such as naive evaluators work on, as BSON; nil is null.
+func Encode(v any) bson.RawValue {
+	if v == nil {
+		return bson.RawValue{Type: bson.TypeNull}
+	}
+	t, b, err := bson.MarshalValue(v)
+	if err != nil {
+		panic(err)
+	}
+	return bson.RawValue{Type: t, Value: b}
+}

@@ -260,3 +260,53 @@ func TestLongRetries(t *testing.T) {
 		t.Errorf("its second page after the session: %v", err)
 	}
 }
+
+// TestCursorsReadTheirMoment: what a cursor has found by an index, and not yet read, is written by others meanwhile. It gets every document
+// as it was, also those that a cache had when they were found and has no longer.
+func TestCursorsReadTheirMoment(t *testing.T) {
+	l := newLimits(t)
+	var docs bson.A
+	for i := range 200 {
+		docs = append(docs, doc("_id", i, "k", i*7919%200, "v", 0)) // scattered, so that they are looked for one by one
+	}
+	l.send(doc("insert", "c", "documents", docs))
+	l.send(doc("createIndexes", "c", "indexes", bson.A{doc("key", doc("k", 1), "name", "k")}))
+	byK := func() bson.D { return doc("find", "c", "filter", doc("k", doc("$gte", 0)), "hint", "k") }
+	for range 2 {
+		l.send(append(byK(), doc("batchSize", 1000)...)) // now the cache has them
+	}
+	// After the second batch more has been found than was read.
+	r := l.send(append(byK(), doc("batchSize", 100)...))
+	id := r.Lookup("cursor", "id").Int64()
+	batch := r.Lookup("cursor", "firstBatch")
+	next := func(size int) {
+		batch = l.send(doc("getMore", id, "collection", "c", "batchSize", size)).Lookup("cursor", "nextBatch")
+	}
+	var seen []int64
+	read := func() {
+		t.Helper()
+		values, _ := batch.Array().Values()
+		for _, v := range values {
+			k, _ := v.Document().Lookup("k").AsInt64OK()
+			if n, ok := v.Document().Lookup("v").AsInt64OK(); !ok || n != 0 {
+				t.Errorf("%s is not of the cursor's moment", v)
+			}
+			seen = append(seen, k)
+		}
+	}
+	read()
+	next(3)
+	read()
+	l.send(doc("update", "c", "updates", bson.A{doc("q", doc("_id", doc("$mod", bson.A{2, 0})), "u", doc("$set", doc("v", 1)), "multi", true)}))
+	l.send(doc("delete", "c", "deletes", bson.A{doc("q", doc("_id", doc("$mod", bson.A{4, 1})), "limit", 0)}))
+	next(1000)
+	read()
+	for i, k := range seen {
+		if int64(i) != k {
+			t.Fatalf("document %d has k %d", i, k)
+		}
+	}
+	if len(seen) != 200 {
+		t.Errorf("%d documents", len(seen))
+	}
+}

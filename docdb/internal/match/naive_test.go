@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
+	"regent/docdb/internal/cases"
 	"regent/docdb/internal/value"
 )
 
@@ -19,17 +20,6 @@ import (
 
 // absent stands for no value.
 type absent struct{}
-
-func encoded(v any) bson.RawValue {
-	if v == nil {
-		return value.Null
-	}
-	t, b, err := bson.MarshalValue(v)
-	if err != nil {
-		panic(err)
-	}
-	return bson.RawValue{Type: t, Value: b}
-}
 
 // reach lists what a path leads to in a document; with spread the elements of an array at its end, too.
 func reach(d bson.D, path []string, spread bool) []any {
@@ -185,7 +175,7 @@ func is(v any, op string, arg any) bool {
 			return is(v, "$eq", e)
 		})
 	case "$eq", "$gt", "$gte", "$lt", "$lte":
-		a, b := encoded(v), encoded(arg)
+		a, b := cases.Encode(v), cases.Encode(arg)
 		if value.Rank(a.Type) != value.Rank(b.Type) {
 			return false
 		}

@@ -33,17 +33,6 @@ func decode(d bson.Raw) bson.D {
 	return out
 }
 
-func encode(v any) bson.RawValue {
-	if v == nil {
-		return value.Null
-	}
-	t, b, err := bson.MarshalValue(v)
-	if err != nil {
-		panic(err)
-	}
-	return bson.RawValue{Type: t, Value: b}
-}
-
 func naive(doc bson.D, steps []step) (out bson.D, code mongoerr.Code) {
 	defer func() {
 		switch e := recover().(type) {
@@ -54,7 +43,7 @@ func naive(doc bson.D, steps []step) (out bson.D, code mongoerr.Code) {
 			panic(e)
 		}
 	}()
-	original := decode(encode(doc).Value)
+	original := decode(cases.Encode(doc).Value)
 	steps = slices.Clone(steps)
 	slices.SortStableFunc(steps, func(a, b step) int {
 		for i := range min(len(a.path), len(b.path)) {
@@ -136,7 +125,7 @@ func (s step) at(v any, path value.Path, original bson.D) any {
 	return v
 }
 
-func equal(a, b any) bool { return value.Equal(encode(a), encode(b)) }
+func equal(a, b any) bool { return value.Equal(cases.Encode(a), cases.Encode(b)) }
 
 func (s step) change(old any, exists bool) any {
 	array := func() bson.A {
@@ -175,7 +164,7 @@ func (s step) change(old any, exists bool) any {
 	case "$min", "$max":
 		d := 1
 		if exists {
-			d = value.Compare(encode(s.arg), encode(old))
+			d = value.Compare(cases.Encode(s.arg), cases.Encode(old))
 		} else if s.op == "$min" {
 			d = -1
 		}
@@ -319,7 +308,7 @@ func pushed(a bson.A, mods bson.D) bson.A {
 			continue
 		}
 		dir := int(m.Value.(int32))
-		slices.SortStableFunc(a, func(x, y any) int { return dir * value.Compare(encode(x), encode(y)) })
+		slices.SortStableFunc(a, func(x, y any) int { return dir * value.Compare(cases.Encode(x), cases.Encode(y)) })
 	}
 	for _, m := range mods[1:] {
 		if m.Key != "$slice" {
@@ -396,7 +385,7 @@ func anyDoc(t *rapid.T, depth int) bson.D {
 func TestUpdatesAgreeWithANaiveImplementation(t *testing.T) {
 	applied, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		doc := encode(anyDoc(t, 3)).Value
+		doc := cases.Encode(anyDoc(t, 3)).Value
 		var steps []step
 		byOp := map[string]bson.D{}
 		for range rapid.IntRange(1, 4).Draw(t, "operators") {
@@ -437,7 +426,7 @@ func TestUpdatesAgreeWithANaiveImplementation(t *testing.T) {
 				conflict = conflict || a.path.HasPrefix(b.path) || b.path.HasPrefix(a.path)
 			}
 		}
-		u, err := Compile(encode(spec), Options{})
+		u, err := Compile(cases.Encode(spec), Options{})
 		if conflict {
 			if mongoerr.CodeOf(err) != mongoerr.ConflictingUpdateOperators {
 				t.Fatalf("%v: no conflict: %v", spec, err)
@@ -457,7 +446,7 @@ func TestUpdatesAgreeWithANaiveImplementation(t *testing.T) {
 			return
 		}
 		applied++
-		if w := encode(want).Value; string(got.Doc) != string(w) || got.Modified != (string(w) != string(doc)) {
+		if w := cases.Encode(want).Value; string(got.Doc) != string(w) || got.Modified != (string(w) != string(doc)) {
 			t.Fatalf("%s by %v:\n got %s\nwant %s\nmodified %t", value.ShowDoc(doc), spec, value.ShowDoc(got.Doc), value.ShowDoc(w), got.Modified)
 		}
 		checkDiff(t, doc, got.Doc)
@@ -482,7 +471,7 @@ func checkDiff(t *rapid.T, before, after bson.Raw) {
 	for _, e := range decode(updated) {
 		v = step{op: "$set", arg: e.Value}.at(v, value.ParsePath(e.Key), nil)
 	}
-	if string(encode(sorted(v)).Value) != string(encode(sorted(decode(after))).Value) {
+	if string(cases.Encode(sorted(v)).Value) != string(cases.Encode(sorted(decode(after))).Value) {
 		t.Fatalf("diff of %s and %s: %s, removed %v, truncated %v gives %v", value.ShowDoc(before), value.ShowDoc(after), value.ShowDoc(updated), removed, truncated, v)
 	}
 }
