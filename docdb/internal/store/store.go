@@ -121,8 +121,9 @@ func Open(dir string, lang Language, opts Options) (*Store, error) {
 	}
 	lock, err := pebble.LockDirectory(dir, opts.FS)
 	if err != nil {
-		if errors.Is(err, os.ErrPermission) {
-			return nil, fmt.Errorf("docdb: folder %s: %w", dir, err)
+		// Whoever cannot even open the file does not know whether somebody has locked it.
+		if path := (*os.PathError)(nil); errors.As(err, &path) {
+			return nil, fmt.Errorf("docdb: folder %s: a database cannot be opened where nothing can be written: %w", dir, err)
 		}
 		return nil, fmt.Errorf("docdb: folder %s: %w (%v)", dir, ErrLocked, err)
 	}
